@@ -1,0 +1,46 @@
+# Two commands do everything: make run and make test.
+GO      ?= go
+RATE    ?= 20000
+FUZZ    ?= 30s
+LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help build run engine test test-parts bench lint fuzz mutate clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/millrace
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
+
+engine: build ## Fetch the embedded ClickHouse engine into the user's cache
+	bin/millrace engine fetch
+
+run: engine ## Run the appliance, embedded, on a live replay of real flights (RATE=events/s)
+	bin/millrace demo --rate $(RATE)
+
+test-parts: # install the real servers that the suites drive, where this is allowed
+	@./.ci/parts
+
+test: engine test-parts ## Run every test (real Redis, NATS and ClickHouse)
+	$(GO) vet ./...
+	$(GO) test -timeout 30m ./...
+
+bench: engine ## Measure: end-to-end rates, freshness, rebuild, and the Go benchmarks
+	./.ci/bench
+
+lint: ## Run golangci-lint with the import rules
+	$(GO) run $(LINT) run ./...
+
+fuzz: ## Fuzz every decoder for FUZZ each (default 30s)
+	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $$p | sed 's/func //'); do \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) $$p || exit 1; done; done
+
+mutate: engine ## Break the exactness on purpose and see the exactness test fail
+	./.ci/mutate
+
+clean: ## Remove what was built and the demo's data
+	rm -rf bin data

@@ -1,0 +1,140 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/millrace/millrace/ingest/appender"
+	"github.com/millrace/millrace/ingest/decode"
+	ingesthttp "github.com/millrace/millrace/ingest/httpapi"
+	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/lake/deadletter"
+)
+
+// limits are those of the configuration; the rest have their defaults.
+func (a *Appliance) limits() decode.Limits {
+	c := a.o.Config
+	return decode.Limits{
+		MaxBodyBytes: int(c.MaxBodyBytes), MaxRowBytes: int(c.MaxRowBytes), FutureSkew: c.FutureSkew,
+	}.WithDefaults()
+}
+
+// ingestRoutes mounts the door for events and the routes of what it refused.
+func (a *Appliance) ingestRoutes(mux *http.ServeMux) {
+	mux.Handle(ingesthttp.Pattern, ingesthttp.New(ingesthttp.Options{
+		Streams: targets{a}, DeadLetters: letters{a.letters}, Limits: a.limits(), Budget: a.budget,
+		Metrics: ingesthttp.NewMetrics(a.metrics.registry), Logger: a.o.Log,
+	}))
+	mux.HandleFunc("GET /v1/streams/{stream}/errors", a.listErrors)
+	mux.HandleFunc("POST /v1/streams/{stream}/errors/replay", a.replayErrors)
+}
+
+// counting counts what was acknowledged.
+type counting struct {
+	*appender.Appender
+	events *atomic.Int64
+}
+
+// Append appends and counts.
+func (c counting) Append(ctx context.Context, b *event.Batch, key string) (appender.Result, error) {
+	result, err := c.Appender.Append(ctx, b, key)
+	if err == nil {
+		c.events.Add(int64(result.Rows))
+	}
+	return result, err
+}
+
+// targets finds streams for the door.
+type targets struct{ a *Appliance }
+
+// Lookup implements the door's Streams.
+func (t targets) Lookup(name string) (*ingesthttp.Target, error) {
+	def, err := t.a.catalog.Stream(name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := t.a.stream(def.ID)
+	if err != nil {
+		return nil, err
+	}
+	return r.target, nil
+}
+
+// letters adapts the lake's dead letters to the door's.
+type letters struct{ store *deadletter.Store }
+
+// Write implements the door's DeadLetters.
+func (l letters) Write(ctx context.Context, streamID string, refused []ingesthttp.Letter) error {
+	out := make([]deadletter.Letter, len(refused))
+	for i, r := range refused {
+		out[i] = deadletter.Letter{Line: r.Line, Reason: r.Reason, Raw: r.Raw, Arrival: r.Arrival}
+	}
+	return l.store.Write(ctx, streamID, out)
+}
+
+// maxListedErrors bounds the answer of GET …/errors to what a person reads.
+const maxListedErrors = 10_000
+
+// refusedRow is one row of GET …/errors.
+type refusedRow struct {
+	Arrival string `json:"arrival"`
+	Line    int    `json:"line"`
+	Reason  string `json:"reason"`
+	Raw     string `json:"raw"` // as text; bytes that are no UTF-8 are replaced
+}
+
+// listErrors answers with the newest dead letters of a stream, as NDJSON, newest first.
+func (a *Appliance) listErrors(w http.ResponseWriter, r *http.Request) {
+	def, err := a.catalog.Stream(r.PathValue("stream"))
+	if err != nil {
+		problem.Write(w, problem.New(http.StatusNotFound, "unknown-stream", err.Error(), ""))
+		return
+	}
+	rows, err := a.readErrors(r.Context(), def.ID)
+	if err != nil {
+		problem.Write(w, err)
+		return
+	}
+	writeLines(w, rows)
+}
+
+// replayErrors sends the dead letters of a stream through the door again: after the
+// stream's limits or its clients' clocks were put right. Those that fail once more are
+// dead letters again.
+func (a *Appliance) replayErrors(w http.ResponseWriter, r *http.Request) {
+	def, err := a.catalog.Stream(r.PathValue("stream"))
+	if err != nil {
+		problem.Write(w, problem.New(http.StatusNotFound, "unknown-stream", err.Error(), ""))
+		return
+	}
+	run, err := a.stream(def.ID)
+	if err != nil {
+		problem.Write(w, err)
+		return
+	}
+	objects, err := a.letters.List(r.Context(), def.ID)
+	if err != nil {
+		problem.Write(w, err)
+		return
+	}
+	var total struct {
+		Replayed int `json:"replayed"`
+		Refused  int `json:"refused"`
+	}
+	for _, o := range objects {
+		err := a.letters.Replay(r.Context(), o.Name, func(ctx context.Context, again []deadletter.Letter) error {
+			accepted, err := a.replay(ctx, run, o.Name, again)
+			total.Replayed += accepted
+			total.Refused += len(again) - accepted
+			return err
+		})
+		if err != nil {
+			problem.Write(w, fmt.Errorf("replay dead letters: %w", err))
+			return
+		}
+	}
+	writeObject(w, total)
+}

@@ -1,0 +1,184 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/batch/publication"
+	"github.com/millrace/millrace/internal/event"
+)
+
+// Status is the answer of GET /v1/status.
+type Status struct {
+	Version      string            `json:"version"`
+	Started      time.Time         `json:"started"`
+	Healthy      bool              `json:"healthy"`
+	Trouble      string            `json:"trouble,omitempty"`
+	EpochSeconds float64           `json:"epoch_seconds"`
+	Parts        map[string]string `json:"parts"`
+	Pids         map[string]int    `json:"pids,omitempty"` // of the embedded children
+	Redis        string            `json:"redis,omitempty"`
+	Streams      []StreamStatus    `json:"streams"`
+	Views        []ViewStatus      `json:"views"`
+}
+
+// StreamStatus is the state of one stream.
+type StreamStatus struct {
+	Name          string            `json:"name"`
+	Events        int64             `json:"events"`         // acknowledged since the process started
+	Rejected      int64             `json:"rejected"`       // dead letters waiting
+	LakeRows      int64             `json:"lake_rows"`      // sealed
+	CompleteEpoch *event.Epoch      `json:"complete_epoch"` // sealed by every partition; null: none
+	Partitions    []PartitionStatus `json:"partitions"`
+	Error         string            `json:"error,omitempty"`
+}
+
+// PartitionStatus is the state of one partition.
+type PartitionStatus struct {
+	Head   uint64 `json:"head"`   // newest entry
+	Sealed uint64 `json:"sealed"` // newest entry in a sealed epoch
+}
+
+// ViewStatus is the state of one view.
+type ViewStatus struct {
+	Name       string             `json:"name"`
+	Stream     string             `json:"stream"`
+	Columns    []ColumnStatus     `json:"columns"`
+	Generation uint64             `json:"generation"`
+	Cut        *event.Epoch       `json:"cut"` // null: nothing is covered yet
+	Published  *time.Time         `json:"published"`
+	Drift      *publication.Drift `json:"drift,omitempty"`
+	LagMillis  int64              `json:"lag_ms"` // of the speed layer, at worst
+	State      string             `json:"state"`
+	Error      string             `json:"error,omitempty"`
+	Batch      batchState         `json:"batch"`
+}
+
+// ColumnStatus is one column of a view.
+type ColumnStatus struct {
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Aggregate bool   `json:"aggregate"`
+}
+
+// Status implements the operator of the HTTP surface.
+func (a *Appliance) Status(ctx context.Context) any {
+	s := Status{
+		Version: a.o.Version, Started: a.started, EpochSeconds: a.o.Config.Epoch.Seconds(),
+		Parts: a.parts(), Pids: map[string]int{}, Streams: []StreamStatus{}, Views: []ViewStatus{},
+	}
+	if a.engine != nil {
+		s.Pids["engine"] = a.engine.Pid()
+	}
+	if a.redis != nil {
+		s.Pids["redis"], s.Redis = a.redis.Pid(), a.redis.URL()
+	}
+	var trouble []error
+	if err := a.Ready(ctx); err != nil {
+		trouble = append(trouble, err)
+	}
+	for _, def := range a.catalog.Streams() {
+		r, err := a.stream(def.ID)
+		if err != nil {
+			continue // created or dropped at this moment
+		}
+		st := a.streamStatus(ctx, r)
+		if st.Error != "" {
+			trouble = append(trouble, fmt.Errorf("stream %s: %s", st.Name, st.Error))
+		}
+		s.Streams = append(s.Streams, st)
+		for _, v := range a.viewsOf(def.ID) {
+			vs := ViewStatus{Name: v.Plan.Name, Stream: def.Plan.Name, Batch: a.batchState(v.ID)}
+			for _, o := range v.Plan.Outputs {
+				vs.Columns = append(vs.Columns, ColumnStatus{Name: o.Name, Type: o.Type.String(), Aggregate: o.Agg})
+			}
+			if m, err := a.publications.Current(ctx, v.ID); err == nil && m != nil {
+				vs.Generation, vs.Published, vs.Drift = m.Generation, &m.Created, &m.Drift
+				if m.Cut != event.NoEpoch {
+					vs.Cut = &m.Cut
+				}
+			}
+			a.speedStatus(r, v.ID, &vs)
+			if vs.Error != "" {
+				trouble = append(trouble, fmt.Errorf("view %s: %s", vs.Name, vs.Error))
+			}
+			s.Views = append(s.Views, vs)
+		}
+	}
+	if err := errors.Join(trouble...); err != nil {
+		s.Trouble = err.Error()
+	}
+	s.Healthy = len(trouble) == 0
+	return s
+}
+
+func (a *Appliance) streamStatus(ctx context.Context, r *running) StreamStatus {
+	s := StreamStatus{
+		Name: r.def.Plan.Name, Events: r.events.Load(), Rejected: heads{a}.Rejected(r.def.ID),
+		LakeRows: r.lakeRows(), CompleteEpoch: r.complete(),
+	}
+	for p := range r.def.Plan.Partitions {
+		var st PartitionStatus
+		head, err := r.log.Head(ctx, p)
+		if err != nil {
+			s.Error = err.Error()
+		}
+		st.Head = head
+		if last, ok := r.index.Last(p); ok {
+			st.Sealed = last.LastSeq
+		}
+		s.Partitions = append(s.Partitions, st)
+	}
+	if f := r.failure.Load(); f != nil {
+		s.Error = *f
+	}
+	return s
+}
+
+// speedStatus fills in where the view stands in the partition that is furthest behind.
+func (a *Appliance) speedStatus(r *running, viewID string, vs *ViewStatus) {
+	for _, w := range r.workers {
+		for _, s := range w.Status() {
+			if s.View != viewID {
+				continue
+			}
+			vs.LagMillis = max(vs.LagMillis, s.Lag.Milliseconds())
+			if vs.State == "" || s.Error != "" {
+				vs.State, vs.Error = string(s.State), s.Error
+			}
+		}
+	}
+}
+
+// parts says what each part is.
+func (a *Appliance) parts() map[string]string {
+	parts := map[string]string{"lake": "local disk", "stream": "embedded nats-server", "clickhouse": "external", "redis": "external"}
+	if a.o.Config.StreamURL != "" {
+		parts["stream"] = "external NATS"
+	}
+	if a.engine != nil {
+		parts["clickhouse"] = "embedded engine"
+	}
+	if a.redis != nil {
+		parts["redis"] = "embedded " + string(a.redis.Kind())
+	}
+	return parts
+}
+
+// readyTimeout bounds the check of one part.
+const readyTimeout = 2 * time.Second
+
+// Ready returns nil where every part answers.
+func (a *Appliance) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := a.clickhouse.Ping(ctx); err != nil {
+		return fmt.Errorf("ClickHouse does not answer: %w", err)
+	}
+	if err := a.speed.Client().Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("Redis does not answer: %w", err) //nolint:staticcheck,revive // a name
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/millrace/millrace/cmd/millrace/appliance"
+	"github.com/millrace/millrace/internal/config"
+)
+
+const (
+	// drainTimeout is how long requests under way may take once the process is told to end.
+	drainTimeout = 10 * time.Second
+	// stopTimeout bounds the end of the appliance after that.
+	stopTimeout = 30 * time.Second
+)
+
+// up runs the appliance until it is told to end.
+func up(ctx context.Context, args []string) error {
+	fs := flags("up")
+	load := config.Flags(fs)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	cfg, err := load(os.Environ())
+	if err != nil {
+		return err
+	}
+	return serve(ctx, cfg, newLogger(cfg), func(_ context.Context, url string) error {
+		fmt.Printf("millrace %s is up at %s\n", version, url)
+		return nil
+	})
+}
+
+func newLogger(cfg config.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // validated by config
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+// serve runs the appliance and, once it answers, whenUp beside it. It returns when ctx
+// has ended or something failed, after everything has stopped: the network first, so
+// that nothing new comes in, then the parts from the top down to the storage.
+func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func(ctx context.Context, url string) error) (err error) {
+	// 1. The address, before anything that takes long: a port in use should say so at once.
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer listener.Close()
+
+	// 2. The parts, bottom-up.
+	a, err := appliance.Start(ctx, appliance.Options{Config: cfg, Log: log, Version: version})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		err = errors.Join(err, a.Stop(stopping))
+	}()
+
+	// 3. The network, last: whoever connects finds everything there.
+	server := &http.Server{
+		Handler:           a.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- server.Serve(listener) }()
+	beside, cancel := context.WithCancel(ctx)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		if err := whenUp(beside, "http://"+listener.Addr().String()); err != nil && beside.Err() == nil {
+			failed <- err
+		}
+	}()
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	cancel()
+	<-finished
+	log.Info("stopping")
+	draining, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer stop()
+	if derr := server.Shutdown(draining); derr != nil {
+		_ = server.Close() // requests that do not end are cut off
+	}
+	return err
+}

@@ -1,0 +1,23 @@
+// Package console serves the page at "/": streams, views, lag and the hottest rows, moving.
+//
+// The one invariant: the page knows nothing that the HTTP API does not say; it is one file
+// without a build step and without any other host.
+package console
+
+import (
+	_ "embed"
+	"net/http"
+)
+
+//go:embed index.html
+var page []byte
+
+// Routes adds the page to mux.
+func Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'")
+		w.Header().Set("Cache-Control", "no-cache")
+		_, _ = w.Write(page) // the client has gone if this fails
+	})
+}

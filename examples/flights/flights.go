@@ -1,0 +1,10 @@
+// Package flights carries the SQL of the flights example, so that the binary can show it
+// without the source tree.
+package flights
+
+import _ "embed"
+
+// SQL declares the stream and its views; applying it twice is harmless.
+//
+//go:embed flights.sql
+var SQL string

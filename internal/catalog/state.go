@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/sql"
+)
+
+// state is one version of the catalog. It is immutable once published.
+type state struct {
+	version uint64
+	counter uint64
+	streams map[string]*Stream
+	views   map[string]*View
+}
+
+func newState() *state {
+	return &state{streams: make(map[string]*Stream), views: make(map[string]*View)}
+}
+
+func (s *state) clone() *state {
+	return &state{version: s.version, counter: s.counter, streams: maps.Clone(s.streams), views: maps.Clone(s.views)}
+}
+
+func (s *state) stream(name string) (*Stream, error) {
+	if out, ok := s.streams[name]; ok {
+		return out, nil
+	}
+	if _, ok := s.views[name]; ok {
+		return nil, fmt.Errorf("stream %q %w; it is a view", name, ErrNotFound)
+	}
+	return nil, fmt.Errorf("stream %q %w%s", name, ErrNotFound, hint(name, s.streams))
+}
+
+func (s *state) view(name string) (*View, error) {
+	if out, ok := s.views[name]; ok {
+		return out, nil
+	}
+	if _, ok := s.streams[name]; ok {
+		return nil, fmt.Errorf("view %q %w; it is a stream", name, ErrNotFound)
+	}
+	return nil, fmt.Errorf("view %q %w%s", name, ErrNotFound, hint(name, s.views))
+}
+
+// free says whether a name can be given away.
+func (s *state) free(name string) error {
+	if _, ok := s.streams[name]; ok {
+		return fmt.Errorf("stream %q %w", name, ErrExists)
+	}
+	if _, ok := s.views[name]; ok {
+		return fmt.Errorf("view %q %w", name, ErrExists)
+	}
+	return nil
+}
+
+// unused says whether no view reads a stream.
+func (s *state) unused(stream *Stream) error {
+	var users []string
+	for name, v := range s.views {
+		if v.StreamID == stream.ID {
+			users = append(users, name)
+		}
+	}
+	if users == nil {
+		return nil
+	}
+	slices.Sort(users)
+	return fmt.Errorf("stream %q %w by view %s; drop that first", stream.Plan.Name, ErrInUse, strings.Join(users, ", "))
+}
+
+func sorted[T any](m map[string]T) []T {
+	out := make([]T, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, m[name])
+	}
+	return out
+}
+
+// hint names the nearest of the known names, if one is near.
+func hint[T any](name string, known map[string]T) string {
+	if near := sql.Nearest(name, slices.Sorted(maps.Keys(known))); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}

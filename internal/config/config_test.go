@@ -1,0 +1,69 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLaterSourcesWin(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "millrace.yaml")
+	if err := os.WriteFile(file, []byte("epoch: 10s\nredis:\n  url: redis://a:1\nlisten: 127.0.0.1:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file, []string{"MILLRACE_REDIS_URL=redis://b:2", "MILLRACE_LISTEN=127.0.0.1:2", "OTHER=x"},
+		map[string]string{"listen": "127.0.0.1:3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Epoch != 10*time.Second || c.RedisURL != "redis://b:2" || c.Listen != "127.0.0.1:3" {
+		t.Fatalf("got epoch %s, redis %s, listen %s", c.Epoch, c.RedisURL, c.Listen)
+	}
+}
+
+func TestEveryKeyRefusesABadValue(t *testing.T) {
+	bad := map[string]string{
+		"data_dir": "", "listen": "nowhere", "epoch": "1ms", "flush": "1m", "linger": "2s", "grace": "0s",
+		"query.timeout": "soon", "query.max_rows": "0", "ingest.future_skew": "-1s",
+		"ingest.max_body_bytes": "12", "ingest.max_row_bytes": "1", "ingest.max_in_flight_bytes": "1",
+		"redis.url": "localhost:6379", "clickhouse.dsn": "tcp://x", "stream.url": "kafka://x",
+		"lake.url": "ftp://x", "log.level": "loud", "log.format": "xml",
+	}
+	free := map[string]bool{"clickhouse.lake_path": true, "engine.library": true} // any path will do
+	var c Config
+	for _, k := range c.keys() {
+		if free[k.name] {
+			continue
+		}
+		value, listed := bad[k.name]
+		if !listed {
+			t.Errorf("%s: no bad value is tested", k.name)
+			continue
+		}
+		_, err := Load("", nil, map[string]string{k.name: value})
+		if err == nil || !strings.Contains(err.Error(), k.name) {
+			t.Errorf("%s = %q: got %v, want an error that names the key", k.name, value, err)
+		}
+	}
+}
+
+func TestAllViolationsTogether(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "millrace.yaml")
+	if err := os.WriteFile(file, []byte("epoch: 1ms\nspeed: 9\nlisten: [1]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file, nil, nil); err == nil || !strings.Contains(err.Error(), "listen must be a single value") {
+		t.Fatalf("got %v", err)
+	}
+	if err := os.WriteFile(file, []byte("epoch: 1ms\nspeed: 9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(file, nil, nil)
+	for _, want := range []string{`unknown key "speed"`, ":2:", "epoch: 1ms is outside"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want it to say %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,216 @@
+package sql
+
+import "strings"
+
+func (p *parser) statement() (Statement, error) {
+	start := p.peek()
+	switch {
+	case p.peekWords("SELECT"):
+		return p.selectQuery()
+	case p.acceptWords("CREATE", "STREAM"):
+		return p.createStream(start.pos)
+	case p.acceptWords("CREATE", "VIEW"):
+		return p.createView(start.pos)
+	case p.acceptWords("CREATE"):
+		return nil, p.unexpected("STREAM or VIEW")
+	case p.acceptWords("DROP"):
+		return p.drop(start.pos)
+	case p.acceptWords("SHOW", "CREATE"):
+		return p.showCreate(start.pos)
+	case p.acceptWords("SHOW"):
+		return p.show(start.pos)
+	case p.acceptWords("DESCRIBE"), p.acceptWords("DESC"):
+		return p.describe(start.pos)
+	}
+	return nil, p.unexpected("CREATE, DROP, SHOW, DESCRIBE or SELECT")
+}
+
+func (p *parser) createStream(pos Pos) (*CreateStream, error) {
+	s := &CreateStream{Pos: pos, IfNotExists: p.acceptWords("IF", "NOT", "EXISTS")}
+	s.NamePos = p.peek().pos
+	var err error
+	if s.Name, err = p.expectName("the stream's name"); err != nil {
+		return nil, err
+	}
+	if err := p.expectSymbol("("); err != nil {
+		return nil, err
+	}
+	err = p.list(func() error {
+		c, err := p.columnDef()
+		s.Columns = append(s.Columns, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !p.acceptSymbol(")") {
+		return nil, p.unexpected(`"," or ")"`)
+	}
+	s.Options, err = p.options()
+	return s, err
+}
+
+func (p *parser) columnDef() (ColumnDef, error) {
+	c := ColumnDef{Pos: p.peek().pos}
+	var err error
+	if c.Name, err = p.expectName("a column's name"); err != nil {
+		return c, err
+	}
+	c.Type, err = p.typeExpr()
+	return c, err
+}
+
+// typeExpr reads Name or Name(arguments).
+func (p *parser) typeExpr() (TypeExpr, error) {
+	if err := p.enter(); err != nil {
+		return TypeExpr{}, err
+	}
+	defer p.leave()
+	t := TypeExpr{Pos: p.peek().pos}
+	if p.peek().kind != wordToken {
+		return t, p.unexpected("a type")
+	}
+	t.Name = p.next().text
+	if !p.acceptSymbol("(") {
+		return t, nil
+	}
+	err := p.list(func() error {
+		switch a := p.peek(); a.kind {
+		case stringToken:
+			t.Strs = append(t.Strs, p.next().text)
+		case numberToken:
+			v, _ := parseNumber(a.text, false)
+			n, ok := v.(int64)
+			if !ok {
+				return p.unexpected("a whole number")
+			}
+			p.next()
+			t.Nums = append(t.Nums, n)
+		default:
+			arg, err := p.typeExpr()
+			if err != nil {
+				return err
+			}
+			t.Args = append(t.Args, arg)
+		}
+		return nil
+	})
+	if err != nil {
+		return t, err
+	}
+	if !p.acceptSymbol(")") {
+		return t, p.unexpected(`"," or ")"`)
+	}
+	return t, nil
+}
+
+// options reads WITH (name = literal, …) where it follows.
+func (p *parser) options() ([]Option, error) {
+	if !p.acceptWords("WITH") {
+		return nil, nil
+	}
+	if err := p.expectSymbol("("); err != nil {
+		return nil, err
+	}
+	var options []Option
+	err := p.list(func() error {
+		o := Option{Pos: p.peek().pos}
+		var err error
+		if o.Name, err = p.expectName("an option's name"); err != nil {
+			return err
+		}
+		if err := p.expectSymbol("="); err != nil {
+			return err
+		}
+		value, err := p.constant()
+		if err != nil {
+			return err
+		}
+		o.Value = *value
+		options = append(options, o)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !p.acceptSymbol(")") {
+		return nil, p.unexpected(`"," or ")"`)
+	}
+	return options, nil
+}
+
+// constant reads a literal, with its sign.
+func (p *parser) constant() (*Literal, error) {
+	l, err := p.literal()
+	if err != nil {
+		return nil, err
+	}
+	if l == nil {
+		return nil, p.unexpected("a string, a number, true, false or NULL")
+	}
+	return l, nil
+}
+
+func (p *parser) createView(pos Pos) (*CreateView, error) {
+	v := &CreateView{Pos: pos, IfNotExists: p.acceptWords("IF", "NOT", "EXISTS")}
+	v.NamePos = p.peek().pos
+	var err error
+	if v.Name, err = p.expectName("the view's name"); err != nil {
+		return nil, err
+	}
+	if err := p.expectWord("AS"); err != nil {
+		return nil, err
+	}
+	if v.Select, err = p.selectQuery(); err != nil {
+		return nil, err
+	}
+	v.Options, err = p.options()
+	return v, err
+}
+
+func (p *parser) drop(pos Pos) (*Drop, error) {
+	d := &Drop{Pos: pos}
+	switch {
+	case p.acceptWords("STREAM"):
+		d.Kind = "STREAM"
+	case p.acceptWords("VIEW"):
+		d.Kind = "VIEW"
+	default:
+		return nil, p.unexpected("STREAM or VIEW")
+	}
+	d.IfExists = p.acceptWords("IF", "EXISTS")
+	var err error
+	d.Name, err = p.expectName("the name of what to drop")
+	return d, err
+}
+
+func (p *parser) show(pos Pos) (*Show, error) {
+	for _, what := range [...]string{"STREAMS", "VIEWS", "TABLES", "FUNCTIONS"} {
+		if p.acceptWords(what) {
+			return &Show{Pos: pos, What: what}, nil
+		}
+	}
+	return nil, p.unexpected("STREAMS, VIEWS, TABLES, FUNCTIONS or CREATE")
+}
+
+func (p *parser) describe(pos Pos) (*Describe, error) {
+	p.skipKind()
+	name, err := p.expectName("the name of a stream or view")
+	return &Describe{Pos: pos, Name: name}, err
+}
+
+func (p *parser) showCreate(pos Pos) (*ShowCreate, error) {
+	p.skipKind()
+	name, err := p.expectName("the name of a stream or view")
+	return &ShowCreate{Pos: pos, Name: name}, err
+}
+
+// skipKind reads TABLE, STREAM or VIEW where a name follows it; otherwise the word is
+// itself the name.
+func (p *parser) skipKind() {
+	if t := p.peek(); t.kind != wordToken || !p.peekAt(1).isName() {
+		return
+	} else if k := strings.ToUpper(t.text); k == "TABLE" || k == "STREAM" || k == "VIEW" {
+		p.at++
+	}
+}

@@ -1,0 +1,240 @@
+// Package httpapi is the HTTP surface of the serving layer: views, SQL, status.
+//
+// The one invariant: every error is problem JSON with what was wrong, where and what to
+// do; no success status is sent before the answer is known to be whole.
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/millrace/millrace/internal/catalog"
+	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/serving/format"
+	"github.com/millrace/millrace/serving/merge"
+	"github.com/millrace/millrace/serving/query"
+)
+
+// MaxSQLBytes bounds the body of POST /v1/sql: well beyond what a person writes.
+const MaxSQLBytes = 256 << 10
+
+// Views finds views.
+type Views interface {
+	View(name string) (*catalog.View, error)
+}
+
+// Merger answers queries on views.
+type Merger interface {
+	Run(ctx context.Context, q merge.Query) (*merge.Result, error)
+}
+
+// Executor runs SQL.
+type Executor interface {
+	Run(ctx context.Context, text string, wait time.Duration) ([]query.Answer, error)
+}
+
+// Operator runs jobs and tells the state of every layer.
+type Operator interface {
+	// RunBatch runs the view's batch job, from the beginning of the lake where rebuild is
+	// set, and returns when its result is published.
+	RunBatch(ctx context.Context, view string, rebuild bool) (BatchResult, error)
+	// Status returns a value that encodes as JSON.
+	Status(ctx context.Context) any
+	// Ready returns nil once queries can be answered.
+	Ready(ctx context.Context) error
+}
+
+// BatchResult is the answer of POST /v1/views/{view}/batch.
+type BatchResult struct {
+	Generation uint64 `json:"generation"`
+	Cut        int64  `json:"cut"`
+	Rows       int64  `json:"rows"`
+	Drift      any    `json:"drift"`
+}
+
+// Options are the parts of the surface.
+type Options struct {
+	Views        Views
+	Merger       Merger
+	Executor     Executor
+	Operator     Operator
+	Metrics      *prometheus.Registry
+	Log          *slog.Logger
+	QueryTimeout time.Duration
+	MaxRows      int64
+}
+
+type server struct {
+	Options
+	seconds *prometheus.HistogramVec
+}
+
+// Routes adds the routes to mux.
+func Routes(mux *http.ServeMux, o Options) {
+	s := &server{Options: o, seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "millrace_serving_query_seconds", Help: "Time to answer a query, by route.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+	}, []string{"route"})}
+	o.Metrics.MustRegister(s.seconds)
+	mux.HandleFunc("GET /v1/views/{view}", s.timed("view", s.view))
+	mux.HandleFunc("POST /v1/views/{view}/batch", s.timed("batch", s.batch))
+	mux.HandleFunc("POST /v1/sql", s.timed("sql", s.sql))
+	mux.HandleFunc("GET /v1/status", s.timed("status", s.status))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := o.Operator.Ready(r.Context()); err != nil {
+			problem.Write(w, problem.Busy(err.Error(), time.Second))
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+}
+
+// timed measures a route and turns its error into problem JSON.
+func (s *server) timed(route string, handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		err := handle(w, r)
+		s.seconds.WithLabelValues(route).Observe(time.Since(start).Seconds())
+		if err == nil || r.Context().Err() != nil {
+			return
+		}
+		p := problem.From(err)
+		if p.Status == http.StatusInternalServerError {
+			s.Log.Error("answer request", "route", route, "path", r.URL.Path, "error", err)
+		}
+		problem.Write(w, p)
+	}
+}
+
+// Recover wraps a handler so that a panic, which is a defect, becomes a logged 500.
+func Recover(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+					panic(v) // net/http's own way to end a response
+				}
+				log.Error("defect: a handler panicked", "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+				problem.Write(w, problem.New(http.StatusInternalServerError, "internal", "the request met a defect", "see the log of the server"))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) view(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.Views.View(r.PathValue("view"))
+	if err != nil {
+		return problem.New(http.StatusNotFound, "unknown-view", err.Error(), "")
+	}
+	f, err := format.Choose(r)
+	if err != nil {
+		return err
+	}
+	q, err := parseQuery(v, r.URL.Query(), time.Now())
+	if err != nil {
+		return err
+	}
+	q.MaxRows = s.MaxRows
+	ctx, cancel := context.WithTimeout(r.Context(), s.QueryTimeout)
+	defer cancel()
+	result, err := s.Merger.Run(ctx, q)
+	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return problem.New(http.StatusGatewayTimeout, "query-timeout",
+				fmt.Sprintf("the query ran longer than the limit of %s (query.timeout)", s.QueryTimeout), "narrow it by from, to, where or by")
+		}
+		return err
+	}
+	return answer(w, f, query.Answer{Batch: result.Batch, Provenance: &result.Provenance})
+}
+
+// answer writes one answer; provenance goes into JSON and, for every format, a header.
+func answer(w http.ResponseWriter, f format.Format, a query.Answer) error {
+	var extra []format.Field
+	add := func(name, header string, v any) error {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", name, err)
+		}
+		w.Header().Set(header, string(text))
+		extra = append(extra, format.Field{Name: name, JSON: text})
+		return nil
+	}
+	if a.Provenance != nil {
+		if err := add("provenance", "Millrace-Provenance", a.Provenance); err != nil {
+			return err
+		}
+	}
+	if a.Positions != nil {
+		if err := add("positions", "Millrace-Positions", a.Positions); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Content-Type", f.ContentType)
+	// Past this point the client has gone if writing fails: nobody is left to be told.
+	_ = f.Write(w, a.Batch, extra...)
+	return nil
+}
+
+func (s *server) sql(w http.ResponseWriter, r *http.Request) error {
+	f, err := format.Choose(r)
+	if err != nil {
+		return err
+	}
+	wait, err := parseWait(r.URL.Query().Get("wait"))
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxSQLBytes))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return problem.New(http.StatusRequestEntityTooLarge, "too-large",
+				fmt.Sprintf("the statement is longer than %d bytes", MaxSQLBytes), "send less at a time")
+		}
+		return problem.New(http.StatusBadRequest, "unreadable", err.Error(), "")
+	}
+	answers, err := s.Executor.Run(r.Context(), string(text), wait)
+	if err != nil {
+		return err
+	}
+	return answer(w, f, answers[len(answers)-1])
+}
+
+func (s *server) batch(w http.ResponseWriter, r *http.Request) error {
+	result, err := s.Operator.RunBatch(r.Context(), r.PathValue("view"), r.URL.Query().Get("rebuild") == "true")
+	if err != nil {
+		if errors.Is(err, catalog.ErrNotFound) {
+			return problem.New(http.StatusNotFound, "unknown-view", err.Error(), "")
+		}
+		return err
+	}
+	return writeJSON(w, result)
+}
+
+func (s *server) status(w http.ResponseWriter, r *http.Request) error {
+	return writeJSON(w, s.Operator.Status(r.Context()))
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(text, '\n')) // the client has gone if this fails
+	return nil
+}
