@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -151,7 +152,7 @@ func (b *binder) call(e *sql.Call) (*node, error) {
 	}
 	n := &node{pos: e.Pos, typ: r.typ, column: -1, run: r.run, nulls: r.nulls, size: r.size, text: c.text, operator: c.operator}
 	if n.text == "" {
-		n.text, n.operator = f.spell(originals)
+		n.text, n.operator = f.spell(fullColumns(originals, r.typ))
 	}
 	if len(n.text) > maxTextBytes {
 		return nil, refuse(e.Pos, "split the expression", "the expression is too large")
@@ -178,6 +179,27 @@ func (b *binder) call(e *sql.Call) (*node, error) {
 	}
 	fold(n)
 	return n, nil
+}
+
+// fullColumns takes LowCardinality away from the arguments of a function that gives a
+// Float64: ClickHouse would compute it per dictionary entry and keep the results in a
+// dictionary again, where -0 and 0 are one.
+func fullColumns(args []*node, result valueType) []*node {
+	if result.base != float64s {
+		return args
+	}
+	full := make([]*node, len(args))
+	for i, a := range args {
+		full[i] = a
+		if a != nil && a.lowCardinality {
+			c := *a
+			c.text, c.operator = fmt.Sprintf("CAST(%s AS %s)", a.text, a.typ.name()), false
+			full[i] = &c
+		} else if a != nil && a.constant == nil {
+			return args // ClickHouse does without the dictionary by itself
+		}
+	}
+	return full
 }
 
 // fold computes a node whose arguments are constants.

@@ -165,6 +165,9 @@ func (b *bench) same(t *testing.T, tr trial, form string, engine, ours *event.Ve
 		if sameValue(want, got) {
 			continue
 		}
+		if f, ok := want.(float64); ok && f == got && tr.bound.root.lowCardinality {
+			continue // a dictionary of ClickHouse has one zero only
+		}
 		row := ""
 		seen := map[int]bool{}
 		tr.bound.Columns(seen)
@@ -231,7 +234,7 @@ func TestFunctionExamples(t *testing.T) {
 // same in ClickHouse, from the user's text and from the bound one, and in Go.
 func TestEngineAgrees(t *testing.T) {
 	r := seed(t)
-	const rows, perFunction = 2000, 10
+	const rows, perFunction = 2000, 8
 	rounds := 1
 	if v := os.Getenv("MILLRACE_TEST_ROUNDS"); v != "" {
 		rounds, _ = strconv.Atoi(v)
@@ -258,7 +261,7 @@ func TestEngineAgrees(t *testing.T) {
 		values += b.check(t, trials)
 	}
 	for _, f := range Functions() {
-		if entries[f.Name] < perFunction {
+		if entries[f.Name] < rounds*perFunction {
 			t.Errorf("%s ran in %d expressions only", f.Name, entries[f.Name])
 		}
 	}

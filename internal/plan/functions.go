@@ -45,8 +45,8 @@ type functionTable struct {
 
 // registry is the list of all scalar functions.
 var registry = newFunctionTable(
-	arithmeticFunctions, comparisonFunctions, logicalFunctions, conditionalFunctions,
-	setFunctions, stringFunctions, timeFunctions, castFunctions,
+	arithmeticFunctions, comparisonFunctions, setFunctions, logicalFunctions, conditionalFunctions,
+	stringFunctions, timeFunctions, castFunctions,
 )
 
 // Functions returns all scalar functions in the order of the documentation.
@@ -109,8 +109,9 @@ type class struct {
 
 var (
 	aText    = class{"a String", func(t valueType) bool { return t.base == text }, nothing}
-	anInt    = class{"an integer", valueType.integer, int64s}
-	aNumber  = class{"a number", valueType.numeric, float64s}
+	anInt    = class{"an integer", valueType.integer, nothing}
+	aNumber  = class{"a number", valueType.numeric, nothing}
+	aFloat   = class{"a number", valueType.numeric, float64s} // any number, as Float64
 	anything = class{"a value", func(t valueType) bool { return t.base != nothing }, nothing}
 )
 

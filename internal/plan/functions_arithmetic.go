@@ -29,7 +29,7 @@ var arithmeticFunctions = []Function{
 		Name: "divide", Group: "Arithmetic", Usage: "a / b", Min: 2, Max: 2, infix: "/",
 		Doc:     "Quotient, always Float64: division by zero gives inf, -inf or nan.",
 		Example: "7 / 2", Result: "3.5",
-		bind: takes(float64s, divideRows, aNumber, aNumber),
+		bind: takes(float64s, divideRows, aFloat, aFloat),
 	},
 	{
 		Name: "intDiv", Group: "Arithmetic", Usage: "intDiv(a, b)", Min: 2, Max: 2,
@@ -74,7 +74,7 @@ var arithmeticFunctions = []Function{
 func arithmetic(signed bool, ints, uints, floats kernel) rule {
 	return func(c *call) (binding, error) {
 		for i := range c.args {
-			if err := c.check(i, class{name: "a number", accept: valueType.numeric}); err != nil {
+			if err := c.check(i, aNumber); err != nil {
 				return binding{}, err
 			}
 		}
@@ -156,7 +156,7 @@ func slotOf[T number]() slot[T] {
 }
 
 func negate(c *call) (binding, error) {
-	if err := c.check(0, class{name: "a number", accept: valueType.numeric}); err != nil {
+	if err := c.check(0, aNumber); err != nil {
 		return binding{}, err
 	}
 	t := c.args[0].typ.notNull()
@@ -172,7 +172,7 @@ func negate(c *call) (binding, error) {
 }
 
 func absolute(c *call) (binding, error) {
-	if err := c.check(0, class{name: "a number", accept: valueType.numeric}); err != nil {
+	if err := c.check(0, aNumber); err != nil {
 		return binding{}, err
 	}
 	switch t := c.args[0].typ; {

@@ -130,33 +130,51 @@ const maxExactFloat = 1 << 53
 
 // compareRows compares values of one type in memory.
 func compareRows[T ordered](s slot[T], op comparison) kernel {
+	loops := map[comparison]func(dst []uint8, a []T, am int, b []T, bm int){
+		isEqual:                          equalRows[T],
+		isLess | isGreater | isUnordered: differentRows[T],
+		isLess:                           lessRows[T],
+		isLess | isEqual:                 notGreaterRows[T],
+	}
+	swap := op == isGreater || op == isGreater|isEqual
+	if swap {
+		op = op&isEqual | isLess
+	}
+	loop := loops[op]
 	return func(out *event.Vector, args []operand, rows int) {
 		a, am := s.values(args[0])
 		b, bm := s.values(args[1])
 		dst := slot[uint8](u8).sized(out, rows)
-		op := op
-		if op == isGreater || op == isGreater|isEqual {
+		if swap {
 			a, am, b, bm = b, bm, a, am
-			op = op&isEqual | isLess
 		}
-		switch op {
-		case isEqual:
-			for i := range dst {
-				dst[i] = truth(a[i&am] == b[i&bm])
-			}
-		case isLess:
-			for i := range dst {
-				dst[i] = truth(a[i&am] < b[i&bm])
-			}
-		case isLess | isEqual:
-			for i := range dst {
-				dst[i] = truth(a[i&am] <= b[i&bm])
-			}
-		default:
-			for i := range dst {
-				dst[i] = truth(a[i&am] != b[i&bm])
-			}
-		}
+		loop(dst, a, am, b, bm)
+	}
+}
+
+// The loops stand alone so that the compiler makes them free of calls and branches.
+
+func equalRows[T ordered](dst []uint8, a []T, am int, b []T, bm int) {
+	for i := range dst {
+		dst[i] = truth(a[i&am] == b[i&bm])
+	}
+}
+
+func differentRows[T ordered](dst []uint8, a []T, am int, b []T, bm int) {
+	for i := range dst {
+		dst[i] = truth(a[i&am] != b[i&bm])
+	}
+}
+
+func lessRows[T ordered](dst []uint8, a []T, am int, b []T, bm int) {
+	for i := range dst {
+		dst[i] = truth(a[i&am] < b[i&bm])
+	}
+}
+
+func notGreaterRows[T ordered](dst []uint8, a []T, am int, b []T, bm int) {
+	for i := range dst {
+		dst[i] = truth(a[i&am] <= b[i&bm])
 	}
 }
 

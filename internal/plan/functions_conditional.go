@@ -87,15 +87,12 @@ func choose(c *call) (binding, error) {
 			c.args[i] = convert(a, t)
 		}
 	}
-	return binding{typ: t, nulls: nullByKernel, size: pickSize, run: pickRows(t, func(args []operand, i int) int {
-		for j := 0; j+1 < len(args); j += 2 {
-			condition := args[j]
-			if condition.U8[i&condition.mask()] != 0 && !condition.null(i) {
-				return j + 1
-			}
-		}
-		return len(args) - 1
-	})}, nil
+	var choices []choice
+	for i := 0; i+1 < len(c.args); i += 2 {
+		choices = append(choices, choice{value: i + 1, test: isTrue, condition: i})
+	}
+	choices = append(choices, choice{value: len(c.args) - 1})
+	return binding{typ: t, nulls: nullByKernel, size: pickSize, run: pickRows(t, choices)}, nil
 }
 
 // common returns the common type of values, or says which do not go together.
@@ -133,31 +130,97 @@ func (c *call) nameTruth(values []*node, t valueType) {
 	}
 }
 
-// pickRows makes a kernel that takes row i from the argument that pick chooses.
-func pickRows(t valueType, pick func(args []operand, i int) int) kernel {
+// choice is an argument that a row's value may be taken from: from the first choice whose
+// test holds.
+type choice struct {
+	value     int // index of the argument
+	test      choiceTest
+	condition int // index of the argument that isTrue looks at
+}
+
+type choiceTest uint8
+
+const (
+	always choiceTest = iota
+	isTrue
+	valueNotNull
+)
+
+func (c choice) holds(args []operand, i int) bool {
+	switch c.test {
+	case isTrue:
+		a := args[c.condition]
+		return a.U8[i&a.mask()] != 0 && !a.null(i)
+	case valueNotNull:
+		return !args[c.value].null(i)
+	}
+	return true
+}
+
+// pickRows makes a kernel that takes each row from the first choice that holds; the last
+// one always does.
+func pickRows(t valueType, choices []choice) kernel {
 	switch t.event().Kind {
 	case event.Bool:
-		return pickFrom(u8, pick)
+		return pickFrom(u8, choices)
 	case event.UInt64:
-		return pickFrom(u64, pick)
+		return pickFrom(u64, choices)
 	case event.Float64:
-		return pickFrom(f64, pick)
+		return pickFrom(f64, choices)
 	case event.String:
-		return pickTexts(pick)
+		return pickTexts(choices)
 	default:
-		return pickFrom(i64, pick)
+		return pickFrom(i64, choices)
 	}
 }
 
-func pickFrom[T any](s slot[T], pick func(args []operand, i int) int) kernel {
+// pickFrom writes the choices over each other, the first one last.
+func pickFrom[T any](s slot[T], choices []choice) kernel {
 	return func(out *event.Vector, args []operand, rows int) {
 		dst := s.sized(out, rows)
-		for i := range dst {
-			a := args[pick(args, i)]
-			dst[i] = (*s(a.Vector))[i&a.mask()]
-			if out.Nulls != nil {
-				out.Nulls[i] = truth(a.null(i))
+		for j := len(choices) - 1; j >= 0; j-- {
+			c := choices[j]
+			value := args[c.value]
+			values, mask := s.values(value)
+			switch c.test {
+			case always:
+				for i := range dst {
+					dst[i] = values[i&mask]
+				}
+			case isTrue:
+				condition := args[c.condition]
+				pickWhere(dst, values, mask, condition.U8, condition.Nulls, condition.mask())
+			case valueNotNull:
+				for i := range dst {
+					if !value.null(i) {
+						dst[i] = values[i&mask]
+					}
+				}
 			}
+			if out.Nulls != nil {
+				for i := range dst {
+					if c.test == always || c.holds(args, i) {
+						out.Nulls[i] = truth(value.null(i))
+					}
+				}
+			}
+		}
+	}
+}
+
+// pickWhere takes the rows whose condition is true.
+func pickWhere[T any](dst, values []T, mask int, condition, nulls []uint8, cm int) {
+	if len(nulls) > 0 {
+		for i := range dst {
+			if condition[i&cm]&^nulls[i&cm] != 0 {
+				dst[i] = values[i&mask]
+			}
+		}
+		return
+	}
+	for i := range dst {
+		if condition[i&cm] != 0 {
+			dst[i] = values[i&mask]
 		}
 	}
 }
@@ -171,11 +234,15 @@ func pickSize(args []operand, rows int) int {
 	return n
 }
 
-func pickTexts(pick func(args []operand, i int) int) kernel {
+func pickTexts(choices []choice) kernel {
 	return func(out *event.Vector, args []operand, rows int) {
 		texts := newTexts(out, rows)
 		for i := range rows {
-			a := args[pick(args, i)]
+			j := 0
+			for !choices[j].holds(args, i) {
+				j++
+			}
+			a := args[choices[j].value]
 			texts.data = append(texts.data, a.Str.At(i&a.mask())...)
 			texts.end(i)
 			if out.Nulls != nil {
@@ -214,17 +281,13 @@ func coalesce(c *call) (binding, error) {
 	t.nullable = nullable
 	c.nameTruth(values, t)
 	c.args = c.args[:0:0]
-	for _, v := range values {
+	var choices []choice
+	for i, v := range values {
 		c.args = append(c.args, convert(v, t))
+		choices = append(choices, choice{value: i, test: valueNotNull})
 	}
-	return binding{typ: t, nulls: nullByKernel, size: pickSize, run: pickRows(t, func(args []operand, i int) int {
-		for j, a := range args {
-			if !a.null(i) {
-				return j
-			}
-		}
-		return len(args) - 1
-	})}, nil
+	choices[len(choices)-1].test = always
+	return binding{typ: t, nulls: nullByKernel, size: pickSize, run: pickRows(t, choices)}, nil
 }
 
 func nullIf(c *call) (binding, error) {
@@ -246,7 +309,7 @@ func nullIf(c *call) (binding, error) {
 	fold(test)
 	c.args = []*node{x, test}
 	t := x.typ.orNull(true)
-	pick := pickRows(t, func([]operand, int) int { return 0 })
+	pick := pickRows(t, []choice{{}})
 	return binding{typ: t, nulls: nullByKernel, size: pickSize, run: func(out *event.Vector, args []operand, rows int) {
 		pick(out, args, rows)
 		mask := args[1].mask()
@@ -285,5 +348,5 @@ func assumeNotNull(c *call) (binding, error) {
 	}
 	t := a.typ.notNull()
 	c.text = "ifNull(" + a.text + ", " + t.zeroText() + ")"
-	return binding{typ: t, nulls: nullByKernel, run: pickRows(t, func([]operand, int) int { return 0 })}, nil
+	return binding{typ: t, nulls: nullByKernel, run: pickRows(t, []choice{{}})}, nil
 }

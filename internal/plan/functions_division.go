@@ -9,7 +9,7 @@ type integerPair struct{ a, b valueType }
 func integerDivision(result func(p integerPair) valueType, divide func(p integerPair, orZero bool) func(a, b uint64) uint64, orZero bool) rule {
 	return func(c *call) (binding, error) {
 		for i := range c.args {
-			if err := c.check(i, class{name: "a number", accept: valueType.numeric}); err != nil {
+			if err := c.check(i, aNumber); err != nil {
 				return binding{}, err
 			}
 		}
@@ -26,14 +26,14 @@ func integerDivision(result func(p integerPair) valueType, divide func(p integer
 		for i, a := range c.args {
 			c.args[i] = convert(a, integerOf(false, 64)) // the bits, whatever the sign
 		}
-		f := divide(p, orZero)
+		f, bits := divide(p, orZero), t.bits()
 		if t.signed() {
 			return binding{typ: t, run: map2(u64, u64, i64, func(a, b uint64) int64 {
-				return wrapSigned(int64(f(a, b)), t.bits())
+				return wrapSigned(int64(f(a, b)), bits)
 			})}, nil
 		}
 		return binding{typ: t, run: map2(u64, u64, u64, func(a, b uint64) uint64 {
-			return wrapUnsigned(f(a, b), t.bits())
+			return wrapUnsigned(f(a, b), bits)
 		})}, nil
 	}
 }
@@ -73,8 +73,8 @@ func (c *call) checkDivisor(p integerPair) error {
 	if v == 0 {
 		return refuse(c.args[1].pos, hint, "division by zero")
 	}
-	if c.name == "modulo" && v == math.MinInt64 && p.b.signed() {
-		return refuse(c.args[1].pos, hint, "modulo by the smallest integer fails in ClickHouse")
+	if c.name == "modulo" && p.b.signed() && v == -1<<(p.b.bits()-1) {
+		return refuse(c.args[1].pos, hint, "modulo by the smallest %s fails in ClickHouse", p.b.name())
 	}
 	if c.name == "intDiv" && wrapSigned(v, min(p.a.bits(), p.b.bits())) == -1 && (p.a.signed() || p.b.signed()) {
 		return refuse(c.args[1].pos, "use negate", "intDiv by -1 fails in ClickHouse for the smallest integer")

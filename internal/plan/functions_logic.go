@@ -78,29 +78,31 @@ func connective(decides uint8) rule {
 
 func connect(out *event.Vector, args []operand, rows int, decides uint8) {
 	dst := slot[uint8](u8).sized(out, rows)
-	// First whether anything decides, as 1, and whether anything is null.
+	turn := decides ^ 1 // makes a deciding value 1
+	// First dst is whether anything decides, and nulls whether anything is null.
+	nulls := out.Nulls
 	clear(dst)
 	for _, arg := range args {
 		values, mask := slot[uint8](u8).values(arg)
 		if len(arg.Nulls) == 0 {
 			for i := range dst {
-				dst[i] |= values[i&mask] ^ decides ^ 1
+				dst[i] |= values[i&mask] ^ turn
 			}
 			continue
 		}
 		for i := range dst {
 			null := arg.Nulls[i&mask]
-			dst[i] |= (values[i&mask] ^ decides ^ 1) &^ null
-			out.Nulls[i] |= null
+			dst[i] |= (values[i&mask] ^ turn) &^ null
+			nulls[i] |= null
 		}
 	}
-	for i := range out.Nulls {
-		out.Nulls[i] &^= dst[i]
+	for i := range nulls {
+		nulls[i] &^= dst[i]
 	}
 	for i := range dst {
-		dst[i] ^= decides ^ 1
+		dst[i] ^= turn
 	}
-	for i, null := range out.Nulls {
+	for i, null := range nulls {
 		dst[i] &^= null
 	}
 }

@@ -90,8 +90,7 @@ func parseInt64(s []byte) (int64, bool) {
 	return -int64(v), ok
 }
 
-// maxFloatText is the longest number that is read without a limit on its digits; what is
-// longer is read too, from a copy.
+// maxFloatText is the longest number, in bytes, that is read without an allocation.
 const maxFloatText = 64
 
 // parseFloat64 reads what ClickHouse takes for a Float64: digits with a point and an

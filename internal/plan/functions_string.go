@@ -126,7 +126,7 @@ func substring(c *call) (binding, error) {
 	}
 	texts := []string{c.args[0].text}
 	for i := range c.args[1:] {
-		if err := c.check(i+1, class{name: "an integer", accept: valueType.integer}); err != nil {
+		if err := c.check(i+1, anInt); err != nil {
 			return binding{}, err
 		}
 		var text string

@@ -10,7 +10,7 @@ import (
 
 const (
 	groupTime = "Dates and times"
-	// unsaturated is what ClickHouse's narrower results do outside of their range.
+	// What ClickHouse's narrower results do outside of their range.
 	wraps    = " The result has 32 bits in ClickHouse: outside of 1970 to 2106 it wraps around, as there."
 	saturate = " Outside of 1970-01-01 to 2149-06-06 the result is the nearer of the two."
 )

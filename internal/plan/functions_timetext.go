@@ -8,11 +8,11 @@ import (
 	"github.com/millrace/millrace/internal/event"
 )
 
-// ClickHouse keeps a calendar for these times only.
-var (
-	firstTime = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-	lastTime  = time.Date(2299, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
-	lastNano  = time.Date(2262, 4, 11, 23, 47, 15, 0, time.UTC).Unix()
+// The times that a constant may name, in seconds since 1970.
+const (
+	firstTime int64 = -2208988800 // 1900-01-01 00:00:00, where ClickHouse's calendar begins
+	lastTime  int64 = 10413791999 // 2299-12-31 23:59:59
+	lastNano  int64 = 9223372035  // 2262-04-11 23:47:15, with a fraction of nanoseconds
 )
 
 // parseTime reads YYYY-MM-DD, for DateTime64 also with hh:mm:ss and a fraction behind a

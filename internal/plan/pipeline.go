@@ -20,6 +20,7 @@ type Pipeline struct {
 	needed  []int          // columns that machine and panes read
 
 	selected []uint32
+	runs     []run
 	gathered []event.Vector // by column; filled for needed only
 	pane     event.Vector
 	groups   []uint32
@@ -153,14 +154,38 @@ func selectAll(dst []uint32, condition *event.Vector, rows int) []uint32 {
 	return dst[:n]
 }
 
-// gather copies the selected rows of the columns that are needed.
+// gather copies the selected rows of the columns that are needed. Where most rows are
+// selected it copies whole runs of neighbours.
 func (p *Pipeline) gather(b *event.Batch) []event.Vector {
+	dense := len(p.selected) >= b.Rows-b.Rows/4
+	if dense {
+		p.runs = appendRuns(p.runs[:0], p.selected)
+	}
 	for _, i := range p.needed {
 		v := &p.gathered[i]
 		v.Reset()
-		v.AppendRows(&b.Columns[i], p.selected)
+		if !dense {
+			v.AppendRows(&b.Columns[i], p.selected)
+			continue
+		}
+		for _, r := range p.runs {
+			v.AppendRange(&b.Columns[i], int(r.from), int(r.to))
+		}
 	}
 	return p.gathered
+}
+
+// run is the neighbouring rows from ≤ row < to.
+type run struct{ from, to uint32 }
+
+func appendRuns(runs []run, rows []uint32) []run {
+	for i := 0; i < len(rows); {
+		from := i
+		for i++; i < len(rows) && rows[i] == rows[i-1]+1; i++ {
+		}
+		runs = append(runs, run{rows[from], rows[i-1] + 1})
+	}
+	return runs
 }
 
 func (p *Pipeline) project(e *projection) (*event.Vector, error) {

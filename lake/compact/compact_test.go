@@ -158,13 +158,13 @@ func TestCrashAtEachStep(t *testing.T) {
 			t.Fatalf("k=%d: %d objects, want %d", k, countObjects(t, store), want)
 		}
 		if !faulty.Fired() {
-			if k < 30 {
+			if k < 24 {
 				t.Fatalf("only %d steps", k)
 			}
 			return
 		}
-		if k > 30 {
-			k += 4 // the steps repeat from plan to plan
+		if k > 24 {
+			k += 3 // the steps repeat from plan to plan
 		}
 	}
 }

@@ -41,6 +41,8 @@ type Stream struct {
 	wrote []int64 // rows appended, by partition
 }
 
+var names = [][]byte{[]byte("ada"), []byte("grace"), {}, []byte("kurt \xf0\x9f\x8c\x8a")}
+
 // New returns an empty stream.
 func New(t testing.TB, partitions int) *Stream {
 	t.Helper()
@@ -90,7 +92,7 @@ func (s *Stream) Append(t testing.TB, partition, rows int) uint64 {
 			if s.next%7 == 0 {
 				b.Columns[2].AppendZero(true)
 			} else {
-				b.Columns[2].AppendString(fmt.Appendf(nil, "name-%d", s.next%10))
+				b.Columns[2].AppendString(names[s.next%int64(len(names))])
 			}
 			b.Columns[3].AppendString(nil)
 			b.Rows++

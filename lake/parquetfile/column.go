@@ -199,15 +199,8 @@ func (c *column) finishPage(z *zstd.Encoder, scratch []byte) []byte {
 	switch c.typ.Kind {
 	case event.Bool:
 		buf = appendBits(buf, c.bools, 0)
-	case event.Int64, event.UInt64:
-		c.bounds()
-		if c.delta() {
-			encoding = parquet.Encodings.DeltaBinaryPacked
-			buf = appendDelta(buf, c.ints)
-		} else {
-			buf = appendPlain64(buf, c.ints)
-		}
-	case event.Date, event.DateTime64:
+	case event.Int64, event.UInt64, event.Date, event.DateTime64:
+		// Delta coding costs less than what zstd would need to make of PLAIN.
 		c.bounds()
 		encoding = parquet.Encodings.DeltaBinaryPacked
 		buf = appendDelta(buf, c.ints)
@@ -222,7 +215,7 @@ func (c *column) finishPage(z *zstd.Encoder, scratch []byte) []byte {
 		width := uint(max(1, bits.Len32(uint32(max(1, c.dict.entries)-1))))
 		buf = append(buf, byte(width))
 		buf = appendHybrid(buf, c.codes, width)
-		c.noDict = c.dict.full() || c.dict.entries > c.rows*3/4 && c.rows == pageRows && len(c.pages) == 0
+		c.noDict = c.dict.full() || c.hardlyRepeats()
 	}
 	from := len(c.arena)
 	c.arena = z.EncodeAll(buf, c.arena)
@@ -232,9 +225,11 @@ func (c *column) finishPage(z *zstd.Encoder, scratch []byte) []byte {
 	return buf
 }
 
-// delta reports whether an integer column is delta-coded: all of them. See the package's
-// benchmark for what PLAIN would cost.
-func (c *column) delta() bool { return true }
+// hardlyRepeats reports, at the end of a row group's first full page, whether most of the
+// strings came once: then a dictionary costs time and saves nothing.
+func (c *column) hardlyRepeats() bool {
+	return len(c.pages) == 0 && c.rows == pageRows && c.dict.entries > pageRows*3/4
+}
 
 // bounds keeps the least and the greatest of the staged integers.
 func (c *column) bounds() {

@@ -25,6 +25,7 @@ type dictionary struct {
 	entries int
 	table   []slot
 	seed    maphash.Seed
+	empty   uint32 // code of the empty string plus 1; 0: it has none
 }
 
 // slot holds all that a look-up needs but the bytes: one cache line for it, one for them.
@@ -40,12 +41,15 @@ func (d *dictionary) full() bool {
 }
 
 func (d *dictionary) reset() {
-	d.page, d.entries = d.page[:0], 0
+	d.page, d.entries, d.empty = d.page[:0], 0, 0
 	clear(d.table)
 }
 
 // code returns the number of v.
 func (d *dictionary) code(v []byte) uint32 {
+	if len(v) == 0 {
+		return d.emptyCode()
+	}
 	if len(d.table) == 0 {
 		d.table, d.seed = make([]slot, minTable), maphash.MakeSeed()
 	}
@@ -60,6 +64,16 @@ func (d *dictionary) code(v []byte) uint32 {
 			return s.code - 1
 		}
 	}
+}
+
+// emptyCode is code of the empty string, which most rows have in `_extra`.
+func (d *dictionary) emptyCode() uint32 {
+	if d.empty == 0 {
+		d.page = append(d.page, 0, 0, 0, 0)
+		d.entries++
+		d.empty = uint32(d.entries)
+	}
+	return d.empty - 1
 }
 
 func (d *dictionary) insert(s *slot, hash uint32, v []byte) uint32 {

@@ -1,6 +1,7 @@
 package parquetfile
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ import (
 // rowGroupRows is where a row group ends: compressed pages of one row group are the
 // writer's memory, some 25 MB at 25 bytes a row.
 const rowGroupRows = 1 << 20
+
+// bufferBytes gathers small writes: page headers are some 20 bytes each.
+const bufferBytes = 128 << 10
 
 // secondsPerDay divides event times into days.
 const secondsPerDay = 86400
@@ -49,6 +53,7 @@ type Writer struct {
 	scratch   []byte
 	groupRows int // rowGroupRows, fewer in tests
 
+	buffer *bufio.Writer
 	sink   *sink
 	meta   *metadata.FileMetaDataBuilder
 	groups int
@@ -77,7 +82,7 @@ func NewWriter(s *event.Schema, eventTime int) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parquet writer: %w", err)
 	}
-	w := &Writer{schema: s, eventTime: eventTime, tree: tree, zstd: z, groupRows: rowGroupRows}
+	w := &Writer{schema: s, eventTime: eventTime, tree: tree, zstd: z, groupRows: rowGroupRows, buffer: bufio.NewWriterSize(nil, bufferBytes)}
 	options := []parquet.WriterProperty{
 		parquet.WithCreatedBy(createdBy), parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1),
@@ -97,7 +102,8 @@ func (w *Writer) Start(out io.Writer) {
 	for _, c := range w.columns {
 		c.reset()
 	}
-	w.sink = &sink{out: out, hash: xxhash.New()}
+	w.buffer.Reset(out)
+	w.sink = &sink{out: w.buffer, hash: xxhash.New()}
 	w.meta = metadata.NewFileMetadataBuilder(w.tree, w.props, nil)
 	w.groups, w.staged, w.paged, w.rows = 0, 0, 0, 0
 	w.days.reset()
@@ -188,6 +194,9 @@ func (w *Writer) Close() (Summary, error) {
 	if err == nil {
 		tail := append(binary.LittleEndian.AppendUint32(nil, uint32(n)), magic...)
 		_, err = w.sink.Write(tail)
+	}
+	if err == nil {
+		err = w.buffer.Flush()
 	}
 	if err = errors.Join(err, w.sink.err); err != nil {
 		return Summary{}, fmt.Errorf("write parquet footer: %w", err)

@@ -117,13 +117,13 @@ func TestCrashAtEachStep(t *testing.T) {
 			}
 		}
 		if !fired {
-			if k < 30 {
+			if k < 20 {
 				t.Fatalf("only %d steps", k)
 			}
 			return
 		}
-		if k > 25 {
-			k += 6 // the steps repeat from epoch to epoch
+		if k > 20 {
+			k += 8 // the steps repeat from epoch to epoch
 		}
 	}
 }

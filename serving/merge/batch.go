@@ -101,7 +101,7 @@ func (s *shape) batchSQL(table, days string) string {
 }
 
 // bucketSQL groups panes as far as plain arithmetic can; what is left of the calendar
-// (months and the like) is done by bucket, on days.
+// (weeks, months and longer, which begin with a day) is done by bucket, on days.
 func (s *shape) bucketSQL() string {
 	w := plan.Window{}
 	switch s.query.Bucketing {
@@ -114,10 +114,10 @@ func (s *shape) bucketSQL() string {
 		return "toInt64(0)"
 	}
 	seconds := map[plan.Unit]int64{plan.Second: 1, plan.Minute: 60, plan.Hour: 3600, plan.Day: secondsPerDay}[w.Unit] * w.N
-	if seconds == 0 || seconds > secondsPerDay {
+	if seconds == 0 {
 		return "toInt64(toInt32(_day)) * 86400"
 	}
-	return fmt.Sprintf("toInt64(_pane) - positiveModulo(toInt64(_pane), %d)", seconds)
+	return fmt.Sprintf("toInt64(_pane) - positiveModulo(toInt64(_pane), toInt64(%d))", seconds)
 }
 
 // addPartials merges rows of batchSQL.
@@ -137,8 +137,12 @@ func (s *shape) addPartials(table *agg.Table, b *event.Batch) error {
 	for i, f := range s.functions {
 		states := &b.Columns[1+len(s.keep)+i].Str
 		for row, g := range groups {
-			if rest, err := table.States[i].Merge(g, states.At(row)); err != nil || len(rest) > 0 {
-				return fmt.Errorf("merge batch state of %s in view %s: %d bytes left: %w", f.Name, s.view.Name, len(rest), err)
+			rest, err := table.States[i].Merge(g, states.At(row))
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("%d bytes behind the state", len(rest))
+			}
+			if err != nil {
+				return fmt.Errorf("merge batch state of %s in view %s: %w", f.Name, s.view.Name, err)
 			}
 		}
 	}

@@ -114,6 +114,9 @@ func (c *sealedCache) put(view string, partition int, e redisview.Epoch) {
 	defer c.mu.Unlock()
 	if !c.lru.put(sealedKey{key, e.Epoch}, struct{}{}, size, func(k sealedKey) {
 		delete(c.parts[k.partitionKey], k.epoch)
+		if len(c.parts[k.partitionKey]) == 0 {
+			delete(c.parts, k.partitionKey)
+		}
 	}) {
 		return
 	}

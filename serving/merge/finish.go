@@ -15,7 +15,7 @@ import (
 // finish turns states into values, and orders and limits them.
 func (s *shape) finish(table *agg.Table) (*event.Batch, error) {
 	n := table.Len()
-	if n == 0 && len(s.keep) == 0 && s.query.Bucketing == WholeRange && len(s.view.Keys) == 0 {
+	if n == 0 && len(s.keep) == 0 && s.oneBucket() {
 		// A global aggregate of nothing is one row, as in SQL.
 		table.Groups([]*event.Vector{{Type: s.keyTypes[0], I64: []int64{0}}}, 1, nil)
 		n = 1

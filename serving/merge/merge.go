@@ -8,13 +8,16 @@ package merge
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/catalog"
+	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
 	"github.com/millrace/millrace/internal/problem"
@@ -51,9 +54,11 @@ type Merger struct {
 	batch        Batch
 	log          Log
 	table        func(viewID string) string
+	logger       *slog.Logger
 	epochLength  time.Duration
 	sealed       *sealedCache
 	generations  *generationCache
+	progress     progress
 }
 
 // Options are the parts that a Merger reads.
@@ -64,14 +69,17 @@ type Options struct {
 	Log          Log
 	Table        func(viewID string) string // name of the view's batch table, quoted
 	EpochLength  time.Duration
+	Logger       *slog.Logger
 }
 
 // New returns a Merger.
 func New(o Options) *Merger {
 	return &Merger{
 		publications: o.Publications, speed: o.Speed, batch: o.Batch, log: o.Log,
-		table: o.Table, epochLength: o.EpochLength,
+		logger: o.Logger,
+		table:  o.Table, epochLength: o.EpochLength,
 		sealed: newSealedCache(sealedCacheBytes), generations: newGenerationCache(generationCacheBytes),
+		progress: progress{newest: map[string][]uint64{}},
 	}
 }
 
@@ -164,12 +172,15 @@ func (m *Merger) Run(ctx context.Context, q Query) (*Result, error) {
 	}
 	table := agg.NewTable(shape.keyTypes, shape.functions)
 	if err := m.addBatch(ctx, table, shape, reading.manifest); err != nil {
-		return nil, err
-	}
-	for _, s := range reading.snapshots {
-		if err := shape.addSpeed(table, s); err != nil {
-			return nil, fmt.Errorf("merge speed partials of %s: %w", q.View.Plan.Name, err)
+		var refused *clickhouse.Error
+		if ctx.Err() != nil || errors.As(err, &refused) {
+			return nil, err
 		}
+		m.logger.Warn("read batch layer", "view", q.View.Plan.Name, "error", err)
+		return nil, problem.Busy("the batch layer does not answer at the moment", time.Second)
+	}
+	if err := shape.addSpeed(table, reading.snapshots); err != nil {
+		return nil, fmt.Errorf("merge speed partials of %s: %w", q.View.Plan.Name, err)
 	}
 	batch, err := shape.finish(table)
 	if err != nil {

@@ -75,23 +75,29 @@ func (m *Merger) heads(ctx context.Context, v *catalog.View) ([]uint64, error) {
 	return heads, nil
 }
 
-// read takes readings until one covers the heads or the wait is over.
+// read takes readings until one covers the heads or the wait is over. A speed layer that
+// does not answer, as while Redis restarts, is waited for like one that is rebuilt.
 func (m *Merger) read(ctx context.Context, v *catalog.View, heads []uint64, wait time.Duration) (*reading, error) {
 	start := time.Now()
 	for {
 		r, err := m.readOnce(ctx, v)
-		if err != nil {
+		var refused *problem.Problem
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &refused):
 			return nil, err
-		}
-		patience := wait
-		if r != nil && r.lost() {
-			patience = max(wait, rebuildWait)
-		}
-		if r != nil && (r.reaches(heads) || time.Since(start) >= patience) {
-			return r, nil
-		}
-		if r == nil && time.Since(start) >= max(wait, rebuildWait) {
-			return nil, problem.Busy(fmt.Sprintf("view %s is being published", v.Plan.Name), time.Second)
+		case err != nil && time.Since(start) >= max(wait, rebuildWait):
+			m.logger.Warn("read speed layer", "view", v.Plan.Name, "error", err)
+			return nil, problem.Busy("the speed layer does not answer at the moment", time.Second)
+		case err == nil:
+			patience := wait
+			if r.lost() {
+				patience = max(wait, rebuildWait)
+			}
+			if r.reaches(heads) || time.Since(start) >= patience {
+				return r, nil
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -101,8 +107,8 @@ func (m *Merger) read(ctx context.Context, v *catalog.View, heads []uint64, wait
 	}
 }
 
-// readOnce takes one reading. It is nil where the publication moved on in the middle:
-// the speed layer then no longer holds every epoch after the cut that was read.
+// readOnce takes one reading. It fails with redisview.ErrStaleCut where the publication
+// moved on in the middle: the speed layer then no longer holds every epoch after the cut.
 func (m *Merger) readOnce(ctx context.Context, v *catalog.View) (*reading, error) {
 	manifest, err := m.publications.Current(ctx, v.ID)
 	if err != nil {
@@ -123,9 +129,7 @@ func (m *Merger) readOnce(ctx context.Context, v *catalog.View) (*reading, error
 			return err
 		})
 	}
-	if err := g.Wait(); errors.Is(err, redisview.ErrStaleCut) {
-		return nil, nil
-	} else if err != nil {
+	if err := g.Wait(); err != nil {
 		return nil, fmt.Errorf("read speed state of %s: %w", v.Plan.Name, err)
 	}
 	return r, nil

@@ -10,7 +10,6 @@ import (
 	"github.com/millrace/millrace/internal/plan"
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/sql"
-	"github.com/millrace/millrace/speed/redisview"
 )
 
 // shape is what a query makes of its view: which keys are kept, how time is bucketed,
@@ -151,79 +150,7 @@ func (s *shape) bucket(pane int64) int64 {
 	return 0
 }
 
-// addSpeed merges one partition's partials into the table.
-func (s *shape) addSpeed(table *agg.Table, snapshot redisview.Snapshot) error {
-	for _, e := range snapshot.Epochs {
-		// The partials' keys are (pane, all keys); they are decoded in columns.
-		source := s.view.NewTable()
-		for _, p := range e.Partials {
-			g, err := source.GroupOf(p.Key)
-			if err != nil {
-				return fmt.Errorf("epoch %d: %w", e.Epoch, err)
-			}
-			if err := source.MergePartial(g, p.States); err != nil {
-				return fmt.Errorf("epoch %d: %w", e.Epoch, err)
-			}
-		}
-		if err := s.fold(table, source); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fold merges the groups of a table by (pane, all keys) that the query asks for into the
-// answer's table by (bucket, kept keys).
-func (s *shape) fold(table, source *agg.Table) error {
-	n := source.Len()
-	if n == 0 {
-		return nil
-	}
-	columns := source.KeyColumns()
-	panes, keys := columns[0].I64, columns[1:]
-	wanted := make([]bool, n)
-	for i, pane := range panes {
-		wanted[i] = pane >= s.query.From && pane < s.query.To
-	}
-	if s.where != nil {
-		match, err := s.where.Eval(keys, n)
-		if err != nil {
-			return fmt.Errorf("evaluate where: %w", err)
-		}
-		for i := range wanted {
-			wanted[i] = wanted[i] && match.U8[i] != 0 && !match.Null(i)
-		}
-	}
-	buckets := event.Vector{Type: s.keyTypes[0], I64: make([]int64, n)}
-	for i, pane := range panes {
-		buckets.I64[i] = s.bucket(pane)
-	}
-	// Groups are made for wanted rows only: gather them first.
-	rows := make([]uint32, 0, n)
-	for i, w := range wanted {
-		if w {
-			rows = append(rows, uint32(i))
-		}
-	}
-	kept := make([]*event.Vector, 0, len(s.keyTypes))
-	for i, t := range s.keyTypes {
-		from := &buckets
-		if i > 0 {
-			from = &keys[s.keep[i-1]]
-		}
-		v := &event.Vector{Type: t}
-		v.AppendRows(from, rows)
-		kept = append(kept, v)
-	}
-	groups := table.Groups(kept, len(rows), nil)
-	var state []byte
-	for i := range s.functions {
-		for j, row := range rows {
-			state = source.States[i].Append(state[:0], row)
-			if _, err := table.States[i].Merge(groups[j], state); err != nil {
-				return fmt.Errorf("merge state of %s: %w", s.functions[i].Name, err)
-			}
-		}
-	}
-	return nil
+// oneBucket reports whether all time is one bucket.
+func (s *shape) oneBucket() bool {
+	return s.query.Bucketing == WholeRange || s.query.Bucketing == ByWindow && s.view.Window.Unit == plan.NoUnit
 }

@@ -122,6 +122,9 @@ func (m *model) write(t *rapid.T, w *writer) bool {
 	err := m.store.Flush(context.Background(), modelView, modelPartition, w.at, next, partials)
 	m.faults.set(none)
 	if errors.Is(err, errInjected) {
+		if rapid.Bool().Draw(t, "dies of it") {
+			return m.open(t, w)
+		}
 		var applied bool
 		applied, err = m.store.Settle(context.Background(), modelView, modelPartition, w.at, next)
 		if err == nil && !applied {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/plan"
+	"github.com/millrace/millrace/internal/sql"
 	"github.com/millrace/millrace/speed/redisview"
 )
 
@@ -51,7 +54,7 @@ func TestViewsFollowTheLog(t *testing.T) {
 			head = r.append(rng, rng.IntN(50))
 			r.clock.advance(time.Duration(rng.IntN(500)) * time.Millisecond)
 		}
-		for id := range r.views {
+		for _, id := range []string{"pages.1", "big.2"} {
 			r.reach(id, event.NoEpoch, head)
 		}
 		await(t, "the status says so", func() bool {
@@ -61,7 +64,7 @@ func TestViewsFollowTheLog(t *testing.T) {
 		w.stop(t)
 		w = r.start("pages.1", "big.2") // goes on where it was
 		head = r.append(rng, 50)
-		for id := range r.views {
+		for _, id := range []string{"pages.1", "big.2"} {
 			r.reach(id, event.NoEpoch, head)
 		}
 		w.stop(t)
@@ -130,7 +133,7 @@ func TestFlushAllIsRepaired(t *testing.T) {
 			if err := r.reads.Client().FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
-			for id := range r.views { // without a new event
+			for _, id := range []string{"pages.1", "big.2"} { // without a new event
 				r.reach(id, event.NoEpoch, head)
 			}
 		}
@@ -217,7 +220,7 @@ func TestRedisDown(t *testing.T) {
 		t.Errorf("AddView: %v", err)
 	}
 	r.faults.down.Store(false)
-	for id := range r.views {
+	for _, id := range []string{"pages.1", "big.2"} {
 		r.reach(id, event.NoEpoch, head)
 	}
 }
@@ -291,6 +294,29 @@ func rowsCounted(t *testing.T, registry *prometheus.Registry, view string) float
 		}
 	}
 	return 0
+}
+
+func TestFailingViewStallsAlone(t *testing.T) {
+	r := newRig(t, true)
+	// The text that its key would make of 2000 rows is over plan.MaxStringBytes.
+	huge := fmt.Sprintf("CREATE VIEW huge AS SELECT concat(page, '%s') AS k, count() AS hits FROM clicks GROUP BY k",
+		strings.Repeat("x", plan.MaxStringBytes/1500))
+	var err error
+	if r.views["huge.3"], err = plan.BuildView(statement[*sql.CreateView](t, huge), r.stream); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(23, 24))
+	w := r.start("pages.1", "huge.3")
+	defer w.stop(t)
+	r.reach("pages.1", event.NoEpoch, r.append(rng, 2000))
+	await(t, "the status tells", func() bool {
+		s := w.Status()[0]
+		return s.View == "huge.3" && s.State == Stalled && s.Error != "" && s.Seq == 0
+	})
+	r.reach("pages.1", event.NoEpoch, r.append(rng, 2000))
+	if err := w.RemoveView(t.Context(), "huge.3"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestTrimmedLogWaitsForACut(t *testing.T) {

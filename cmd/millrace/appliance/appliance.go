@@ -269,6 +269,7 @@ func (a *Appliance) startRedis(ctx context.Context) error {
 		}
 		address = a.redis.URL()
 	}
+	redisview.SetLogger(a.o.Log)
 	var err error
 	a.speed, err = redisview.Open(address)
 	return err
@@ -291,7 +292,7 @@ func (a *Appliance) startBackend(ctx context.Context) error {
 func (a *Appliance) startServing() {
 	a.merger = merge.New(merge.Options{
 		Publications: a.publications, Speed: a.speed, Batch: a.clickhouse, Log: heads{a},
-		Table: func(id string) string { return sql.QuoteName(tableName(id)) }, EpochLength: a.o.Config.Epoch,
+		Table: func(id string) string { return sql.QuoteName(tableName(id)) }, EpochLength: a.o.Config.Epoch, Logger: a.o.Log,
 	})
 	a.executor = query.New(query.Options{
 		Catalog: a.catalog, Definer: a, History: histories{a}, Engine: a.clickhouse, Views: a.merger,
