@@ -120,10 +120,15 @@ func (s *server) start() {
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.done
+	s.cmd = nil
 }
 
 // stop ends the process as an operator would.
 func (s *server) stop() {
+	if s.cmd == nil {
+		return
+	}
+	defer func() { s.cmd = nil }()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:

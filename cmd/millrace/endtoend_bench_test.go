@@ -24,7 +24,7 @@ const (
 	benchRows    = 10_000
 	benchBodies  = 50
 	benchClients = 3
-	benchTotal   = 8_000_000
+	benchTotal   = 4_000_000
 	benchColumns = "ts DateTime64(3), user String, page String, country String, latency_ms Int64, price Float64, ok Bool"
 )
 
@@ -71,6 +71,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 		inLake := time.Since(start)
 		// The last epoch is sealed by a tick, which is a wait and not work.
 		rate := float64(benchTotal) / seen.Seconds()
+		b.ReportMetric(cpuSeconds(b, s)*1e9/benchTotal, "server-cpu-ns/event")
 		b.ReportMetric(float64(benchTotal)/acked.Seconds(), "acked-events/s")
 		b.ReportMetric(rate, "visible-events/s")
 		b.ReportMetric(float64(benchTotal)/inLake.Seconds(), "sealed-events/s")
@@ -184,12 +185,37 @@ func freshness(b *testing.B, s *server, bodies [][]byte, rate float64) (p50, p99
 	return took[len(took)/2], took[len(took)*99/100]
 }
 
-// peakMemory adds the peaks of the server and its children, in MiB.
-func peakMemory(b *testing.B, s *server) float64 {
+// processes are those of the server: itself and its children.
+func processes(s *server) []int {
 	var st struct{ Pids map[string]int }
 	s.get("/v1/status", &st)
+	return []int{s.cmd.Process.Pid, st.Pids["engine"], st.Pids["redis"]}
+}
+
+// cpuSeconds is what the server's processes have used so far.
+func cpuSeconds(b *testing.B, s *server) float64 {
+	ticks := 0.0
+	for _, pid := range processes(s) {
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if err != nil {
+			continue
+		}
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		for _, f := range fields[11:13] { // utime and stime, see proc(5)
+			n, err := strconv.ParseFloat(f, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ticks += n
+		}
+	}
+	return ticks / 100 // USER_HZ
+}
+
+// peakMemory adds the peaks of the server and its children, in MiB.
+func peakMemory(b *testing.B, s *server) float64 {
 	total := 0.0
-	for _, pid := range append([]int{s.cmd.Process.Pid}, st.Pids["engine"], st.Pids["redis"]) {
+	for _, pid := range processes(s) {
 		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 		if err != nil {
 			continue // an in-process part has no process of its own
@@ -261,8 +287,6 @@ func BenchmarkRebuild(b *testing.B) {
 			}
 			rebuild = append(rebuild, time.Since(start).Seconds())
 		}
-		var st struct{ Pids map[string]int }
-		s.get("/v1/status", &st)
 		files := filepath.Join(filepath.Dir(s.log.Name()), "data", "lake", "lake", "*", "date=*", "hour=*", "*.parquet")
 		client := enginetest.Client(b)
 		query := fmt.Sprintf(`SELECT origin, toStartOfMinute(reported) AS m, count(), avg(delay), countIf(delay > 15), uniq(destination)

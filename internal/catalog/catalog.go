@@ -106,9 +106,12 @@ func (c *Catalog) CreateView(ctx context.Context, v *sql.CreateView) (*View, err
 	if err := now.free(v.Name); err != nil {
 		return nil, fmt.Errorf("create view: %w", err)
 	}
+	if v.Select.Sub != nil {
+		return nil, &sql.Error{Pos: v.Select.Sub.Pos, Msg: "a view cannot select from a subquery", Hint: "select from one stream"}
+	}
 	stream, err := now.stream(v.Select.From)
 	if err != nil {
-		return nil, &sql.Error{Pos: v.Select.FromPos, Msg: err.Error(), Hint: "a view selects from one stream"}
+		return nil, &sql.Error{Pos: v.Select.FromPos, Msg: err.Error(), Hint: "select from one stream"}
 	}
 	p, err := plan.BuildView(v, stream.Plan)
 	if err != nil {

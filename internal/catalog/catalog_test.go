@@ -153,6 +153,10 @@ func TestRefusals(t *testing.T) {
 	if !errors.As(err, &at) || at.Pos.Line != 1 || !strings.Contains(err.Error(), `did you mean "clicks"?`) {
 		t.Errorf("view over an unknown stream: %v", err)
 	}
+	_, err = createView(t, c, strings.NewReplacer("page_hits", "other", "FROM clicks", "FROM (SELECT * FROM clicks)").Replace(hits))
+	if !errors.As(err, &at) || !strings.Contains(err.Error(), "subquery") {
+		t.Errorf("view over a subquery: %v", err)
+	}
 	if c.Version() != 2 {
 		t.Errorf("refusals changed the catalog to version %d", c.Version())
 	}

@@ -24,7 +24,7 @@ type Index struct {
 	stream string
 
 	mu      sync.RWMutex
-	parts   [][]Seal // by partition, ascending, disjoint; replaced, never changed in place
+	parts   [][]Seal // by partition, ascending, disjoint; what readers may hold is never changed
 	changed chan struct{}
 	pins    map[*Pin]struct{}
 }
@@ -96,7 +96,10 @@ func (x *Index) Add(ctx context.Context, s Seal) error {
 	}
 	// A partition has one writer, and compaction touches only what the writer has left
 	// behind, so that what is checked here still holds after the write.
-	if _, err := x.with(s); err != nil {
+	x.mu.RLock()
+	_, _, err := x.place(&s)
+	x.mu.RUnlock()
+	if err != nil {
 		return fmt.Errorf("add seal %s: %w", Name(&s), err)
 	}
 	data, err := encode(&s)
@@ -111,37 +114,34 @@ func (x *Index) Add(ctx context.Context, s Seal) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	next, err := x.insert(s)
+	i, j, err := x.place(&s)
 	if err != nil {
 		return fmt.Errorf("add seal %s: %w", Name(&s), err)
 	}
-	x.parts[s.Partition] = next
+	if old := x.parts[s.Partition]; i == len(old) {
+		x.parts[s.Partition] = append(old, s) // beyond what readers of old look at
+	} else {
+		x.parts[s.Partition] = slices.Concat(old[:i], []Seal{s}, old[j:])
+	}
 	x.wake()
 	return nil
 }
 
-func (x *Index) with(s Seal) ([]Seal, error) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return x.insert(s)
-}
-
-// insert returns the partition's seals with s in place of those that it covers.
-func (x *Index) insert(s Seal) ([]Seal, error) {
+// place returns which of the partition's seals s replaces: those from i to before j.
+func (x *Index) place(s *Seal) (i, j int, err error) {
 	old := x.parts[s.Partition]
-	i, _ := slices.BinarySearchFunc(old, s.From, func(t Seal, e event.Epoch) int {
+	i, _ = slices.BinarySearchFunc(old, s.From, func(t Seal, e event.Epoch) int {
 		if t.To < e {
 			return -1
 		}
 		return 1
 	})
-	j := i
-	for ; j < len(old) && old[j].From <= s.To; j++ {
+	for j = i; j < len(old) && old[j].From <= s.To; j++ {
 		if !s.covers(&old[j]) {
-			return nil, fmt.Errorf("it overlaps %s", Name(&old[j]))
+			return 0, 0, fmt.Errorf("it overlaps %s", Name(&old[j]))
 		}
 	}
-	return slices.Concat(old[:i], []Seal{s}, old[j:]), nil
+	return i, j, nil
 }
 
 func (x *Index) wake() {

@@ -92,10 +92,11 @@ func (m *Merger) read(ctx context.Context, v *catalog.View, heads []uint64, wait
 			return nil, problem.Busy("the speed layer does not answer at the moment", time.Second)
 		case err == nil:
 			patience := wait
-			if r.lost() {
+			if r.lost() || m.progress.behind(v.ID, r) {
 				patience = max(wait, rebuildWait)
 			}
 			if r.reaches(heads) || time.Since(start) >= patience {
+				m.progress.note(v.ID, r)
 				return r, nil
 			}
 		}

@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) {
 	// A check makes tables in the engine, so the default is fewer than rapid's 100; the
 	// flag of the same name still says more.
-	_ = flag.Set("rapid.checks", "30")
+	_ = flag.Set("rapid.checks", "20")
 	goleak.VerifyTestMain(enginetest.Wrap(m))
 }
 
@@ -119,7 +119,7 @@ func newWorld(p *parts, tb fataler, viewSQL string) *world {
 	w.merger = New(Options{
 		Publications: p.publications, Speed: p.redis, Batch: enginetest.Client(p.tb), Log: w,
 		Table:       func(id string) string { return sql.QuoteName(tableName(id)) },
-		EpochLength: epochLength,
+		EpochLength: epochLength, Logger: slog.New(slog.DiscardHandler),
 	})
 	return w
 }

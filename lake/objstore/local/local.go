@@ -31,6 +31,9 @@ const (
 	fileMode = 0o644
 )
 
+// globBytes are pattern characters in a path that ClickHouse's file() is given.
+const globBytes = "*?{}"
+
 // Store is the objstore.Store of a directory.
 type Store struct {
 	root  string // absolute
@@ -48,6 +51,9 @@ func OpenFaulty(dir string, fault Fault) (*Store, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open object store %s: %w", dir, err)
+	}
+	if strings.ContainsAny(root, globBytes) {
+		return nil, fmt.Errorf("open object store %s: the path must have none of %s: ClickHouse would take them for a pattern", dir, globBytes)
 	}
 	s := &Store{root: root, fault: fault}
 	tmp := filepath.Join(root, tmpDir)

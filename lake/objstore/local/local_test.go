@@ -147,3 +147,11 @@ func TestOpenRemovesUnfinished(t *testing.T) {
 		t.Fatal("a lost temporary file was committed")
 	}
 }
+
+func TestOpenRefusesPatterns(t *testing.T) {
+	for _, name := range []string{"a*b", "{a,b}", "a?"} {
+		if _, err := local.Open(filepath.Join(t.TempDir(), name)); err == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+}
