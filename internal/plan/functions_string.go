@@ -171,8 +171,14 @@ func bounded(n *node) (*node, string, error) {
 		}
 		return m, n.text, nil
 	}
+	text := n.text
+	if n.column < 0 {
+		// ClickHouse sees constants where there is none here, as in isNull(1 + x), and
+		// fails if they are 0.
+		text = "materialize(" + text + ")"
+	}
 	if n.typ.bits() < 64 {
-		return convert(n, t), n.text, nil
+		return convert(n, t), text, nil
 	}
 	run := map1(i64, i64, func(v int64) int64 {
 		if v >= maxOffset || v <= -maxOffset {
@@ -189,9 +195,9 @@ func bounded(n *node) (*node, string, error) {
 		})
 	}
 	m := mapArg(n, t, run)
-	m.text = fmt.Sprintf("if(abs(%[1]s) < %[2]d, %[1]s, 0)", n.text, maxOffset)
+	m.text = fmt.Sprintf("if(abs(%[1]s) < %[2]d, %[1]s, 0)", text, maxOffset)
 	if n.typ.nullable {
-		m.text = fmt.Sprintf("if(isNull(%s), NULL, %s)", n.text, m.text)
+		m.text = fmt.Sprintf("if(isNull(%s), NULL, %s)", text, m.text)
 	}
 	return m, m.text, nil
 }

@@ -85,12 +85,15 @@ func parseQuery(v *catalog.View, values url.Values, now time.Time) (merge.Query,
 }
 
 // parseTime reads RFC 3339, a date, seconds since 1970, "now" or a span before or after
-// now such as -1h or -7d. It returns seconds since 1970, rounded down.
+// now such as -1h or -7d. It returns seconds since 1970, rounded away from the range.
 func parseTime(name, s string, now time.Time) (int64, error) {
 	if s == "now" {
 		return now.Unix(), nil
 	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		if name == "to" && t.Nanosecond() > 0 {
+			t = t.Add(time.Second)
+		}
 		return t.Unix(), nil
 	}
 	if t, err := time.Parse(time.DateOnly, s); err == nil {

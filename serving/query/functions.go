@@ -1,15 +1,11 @@
 package query
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/millrace/millrace/internal/agg"
-	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/plan"
-	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/sql"
 )
 
@@ -42,8 +38,14 @@ func checkFunctions(s *sql.Select) error {
 	}
 	var refused error
 	check := func(e sql.Expr) bool {
-		if c, ok := e.(*sql.Call); ok && !allowed[c.Name] && refused == nil {
+		c, ok := e.(*sql.Call)
+		switch {
+		case !ok || refused != nil:
+		case !allowed[c.Name]:
 			refused = &sql.Error{Pos: c.Pos, Msg: fmt.Sprintf("function %s is not known here", c.Name), Hint: "SHOW FUNCTIONS lists those of views"}
+		case (c.Name == "in" || c.Name == "notIn") && !isList(c):
+			// The engine would take a name there for one of its own tables.
+			refused = &sql.Error{Pos: c.Pos, Msg: "what follows IN is not a list", Hint: "write x IN (a, b, …)"}
 		}
 		return refused == nil
 	}
@@ -64,12 +66,11 @@ func checkFunctions(s *sql.Select) error {
 	return refused
 }
 
-// engineProblem gives a refusal by the engine the status of a bad query; what is no
-// refusal (the engine is restarting) is a passing fault.
-func engineProblem(err error) error {
-	var refusal *clickhouse.Error
-	if errors.As(err, &refusal) {
-		return problem.New(http.StatusBadRequest, "query-refused", refusal.Message, "")
+// isList reports whether the right side of IN is a list of values.
+func isList(in *sql.Call) bool {
+	if len(in.Args) != 2 {
+		return false
 	}
-	return err
+	_, ok := in.Args[1].(*sql.Tuple)
+	return ok
 }

@@ -192,10 +192,15 @@ func (x *Executor) sel(ctx context.Context, s *sql.Select, wait time.Duration) (
 		defer table.Release()
 		text = fmt.Sprintf("WITH %s AS (SELECT * FROM %s) %s", sql.QuoteName(inner.From), table.Expr, text)
 	}
-	text += fmt.Sprintf(" SETTINGS max_result_rows = %d, result_overflow_mode = 'throw'", x.MaxRows)
+	// One more row than allowed tells that there are too many. The embedded engine does
+	// not keep to max_result_rows.
+	text += fmt.Sprintf(" SETTINGS limit = %d", x.MaxRows+1)
 	b, err := x.Engine.QueryBatch(ctx, text)
 	if err != nil {
 		return Answer{}, engineProblem(err)
+	}
+	if int64(b.Rows) > x.MaxRows {
+		return Answer{}, tooMany(x.MaxRows)
 	}
 	answer.Batch = b
 	return answer, nil
@@ -215,9 +220,9 @@ func (x *Executor) table(ctx context.Context, s *sql.Select, wait time.Duration,
 	if err != nil {
 		return Table{}, &sql.Error{Pos: s.FromPos, Msg: fmt.Sprintf("there is no stream or view %q", s.From), Hint: x.known()}
 	}
-	result, err := x.Views.Run(ctx, merge.Query{
-		View: view, From: merge.MinTime, To: merge.MaxTime, Bucketing: merge.ByWindow, Wait: wait,
-	})
+	q := merge.Query{View: view, From: merge.MinTime, To: merge.MaxTime, Bucketing: merge.ByWindow, Wait: wait}
+	pushDown(s, &q)
+	result, err := x.Views.Run(ctx, q)
 	if err != nil {
 		return Table{}, err
 	}

@@ -136,6 +136,9 @@ func (a *Appliance) RunBatch(ctx context.Context, name string, rebuild bool) (ht
 	if err != nil {
 		return httpapi.BatchResult{}, err
 	}
+	if err := a.unlessStalled(ctx, a.clickhouseReady); err != nil {
+		return httpapi.BatchResult{}, err
+	}
 	m, err := a.runBatch(ctx, r, v, rebuild)
 	if err != nil {
 		return httpapi.BatchResult{}, err

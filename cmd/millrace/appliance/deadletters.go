@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace/ingest/decode"
 	"github.com/millrace/millrace/lake/deadletter"
@@ -25,10 +26,14 @@ func (a *Appliance) readErrors(ctx context.Context, streamID string) ([]refusedR
 		}
 		for j := len(refused) - 1; j >= 0; j-- {
 			l := refused[j]
-			rows = append(rows, refusedRow{
+			row := refusedRow{
 				Arrival: l.Arrival.Format(time.RFC3339Nano), Line: l.Line, Reason: l.Reason,
 				Raw: strings.ToValidUTF8(string(l.Raw), "\uFFFD"),
-			})
+			}
+			if !utf8.Valid(l.Raw) {
+				row.RawBase64 = l.Raw
+			}
+			rows = append(rows, row)
 		}
 	}
 	return rows, nil

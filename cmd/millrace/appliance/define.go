@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/sql"
@@ -29,16 +30,25 @@ func (a *Appliance) CreateStream(ctx context.Context, s *sql.CreateStream) error
 	return nil
 }
 
+// undoTimeout bounds the removal of a view whose creation failed: long for what has just
+// been made, short for the definitions that wait behind it.
+const undoTimeout = 10 * time.Second
+
 // CreateView declares a view, publishes its history, and starts its speed layer.
 func (a *Appliance) CreateView(ctx context.Context, s *sql.CreateView) error {
 	a.define.Lock()
 	defer a.define.Unlock()
+	if err := a.unlessStalled(ctx, a.Ready); err != nil {
+		return err
+	}
 	v, err := a.catalog.CreateView(ctx, s)
 	if err != nil {
 		return err
 	}
 	if err := a.openView(ctx, v); err != nil {
-		return errors.Join(err, a.dropView(context.WithoutCancel(ctx), v.Plan.Name))
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		defer cancel()
+		return errors.Join(err, a.dropView(undo, v.Plan.Name))
 	}
 	a.o.Log.Info("view created", "view", v.Plan.Name)
 	return nil
@@ -64,6 +74,9 @@ func (a *Appliance) openView(ctx context.Context, v *catalog.View) error {
 func (a *Appliance) DropView(ctx context.Context, name string) error {
 	a.define.Lock()
 	defer a.define.Unlock()
+	if err := a.unlessStalled(ctx, a.Ready); err != nil {
+		return err
+	}
 	return a.dropView(ctx, name)
 }
 

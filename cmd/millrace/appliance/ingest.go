@@ -84,6 +84,8 @@ type refusedRow struct {
 	Line    int    `json:"line"`
 	Reason  string `json:"reason"`
 	Raw     string `json:"raw"` // as text; bytes that are no UTF-8 are replaced
+	// RawBase64 is the row as it came, where Raw is not.
+	RawBase64 []byte `json:"raw_base64,omitempty"`
 }
 
 // listErrors answers with the newest dead letters of a stream, as NDJSON, newest first.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/problem"
 )
 
 // Status is the answer of GET /v1/status.
@@ -172,13 +173,38 @@ const readyTimeout = 2 * time.Second
 
 // Ready returns nil where every part answers.
 func (a *Appliance) Ready(ctx context.Context) error {
+	if err := a.clickhouseReady(ctx); err != nil {
+		return err
+	}
+	return a.redisReady(ctx)
+}
+
+func (a *Appliance) clickhouseReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	if err := a.clickhouse.Ping(ctx); err != nil {
 		return fmt.Errorf("ClickHouse does not answer: %w", err)
 	}
+	return nil
+}
+
+func (a *Appliance) redisReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
 	if err := a.speed.Client().Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("Redis does not answer: %w", err) //nolint:staticcheck,revive // a name
 	}
 	return nil
+}
+
+// unlessStalled returns 503 where a part that a job needs does not answer. A job has no
+// time limit, as a rebuild may take long; one that began on a stalled part would hang
+// until that part goes on, and every definition behind it.
+func (a *Appliance) unlessStalled(ctx context.Context, ready func(context.Context) error) error {
+	err := ready(ctx)
+	if err == nil {
+		return nil
+	}
+	a.o.Log.Warn("refuse a job, as a part does not answer", "error", err)
+	return problem.Busy("ClickHouse or Redis does not answer at the moment; nothing was changed", readyTimeout)
 }
