@@ -38,7 +38,7 @@ func BenchmarkRun(b *testing.B) {
 		q    Query
 	}{
 		{"whole", all()},
-		{"top10", Query{From: MinTime, To: MaxTime, Order: []Order{{"hits", true}}, Limit: 10}},
+		{"top10", Query{From: MinTime, To: MaxTime, Order: []Order{{Column: "hits", Desc: true}}, Limit: 10}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
