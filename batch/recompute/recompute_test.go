@@ -60,7 +60,7 @@ func TestUnsealedEpochsAreLeftOut(t *testing.T) {
 	want := len(l.groups)
 	before := l.copyGroups()
 	l.sealPartition(0, 20, l.epoch, l.days) // the other partition has not sealed it
-	l.groups, before = before, l.groups
+	l.groups = before
 	m := l.run(false)
 	if m.Cut != firstEpoch || want != len(l.groups) {
 		t.Errorf("cut %d", m.Cut)

@@ -110,10 +110,10 @@ func (x *examination) lake(ctx context.Context) {
 		x.warn("disk", "free space cannot be read: %v", err)
 		return
 	}
-	if free := int64(disk.Bavail) * int64(disk.Bsize); free < lowDiskBytes {
-		x.warn("disk", "%.1f GiB free at %s: make room, or ingest will be refused", float64(free)/(1<<30), x.cfg.DataDir)
+	if free := float64(disk.Bavail) * float64(disk.Bsize); free < lowDiskBytes {
+		x.warn("disk", "%.1f GiB free at %s: make room, or ingest will be refused", free/(1<<30), x.cfg.DataDir)
 	} else {
-		x.good("disk", "%.0f GiB free at %s", float64(free)/(1<<30), x.cfg.DataDir)
+		x.good("disk", "%.0f GiB free at %s", free/(1<<30), x.cfg.DataDir)
 	}
 }
 

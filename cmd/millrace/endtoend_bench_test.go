@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/examples/flights"
 	"github.com/millrace/millrace/internal/clickhouse/enginetest"
 )
 
@@ -254,9 +255,11 @@ func bareEngine(b *testing.B, bodies [][]byte) float64 {
 	return float64(rows) / best.Seconds()
 }
 
-// BenchmarkRebuild compares the rebuild of the demo's largest view over 3,000,000 rows
-// with the bare engine's same GROUP BY over the same files.
+// BenchmarkRebuild compares the rebuild of the demo's largest view over 3,000,000 rows,
+// reported at the demo's 20,000 a second, with the bare engine's same GROUP BY over the
+// same files.
 func BenchmarkRebuild(b *testing.B) {
+	const rows, rate = 3_000_000, 20_000
 	random := rand.New(rand.NewPCG(3, 4))
 	airports := make([]string, 300)
 	for i := range airports {
@@ -264,46 +267,47 @@ func BenchmarkRebuild(b *testing.B) {
 	}
 	for b.Loop() {
 		s := newServer(b, "--epoch", "1s")
-		s.sql("CREATE STREAM flights (reported DateTime64(3), origin LowCardinality(String), destination LowCardinality(String), delay Int64, distance Int64) WITH (event_time = 'reported', partitions = 2)")
-		s.sql("CREATE VIEW airports AS SELECT origin AS airport, count() AS flights, avg(delay) AS mean_delay, countIf(delay > 15) AS late, uniq(destination) AS destinations FROM flights GROUP BY airport, tumble(reported, INTERVAL 1 MINUTE) WITH (batch = '0 0 1 1 *')")
+		s.sql(flights.SQL)
+		began := time.Now().Add(-time.Hour).UTC()
 		var body bytes.Buffer
-		for range 300 {
-			body.Reset()
-			for range benchRows {
-				fmt.Fprintf(&body, `{"reported":"2026-11-%02d %02d:%02d:%02d","origin":"%s","destination":"%s","delay":%d,"distance":%d}`+"\n", 1+random.IntN(3), random.IntN(24), random.IntN(60), random.IntN(60),
-					airports[random.IntN(300)], airports[random.IntN(300)], random.IntN(300)-20, random.IntN(3000))
-			}
-			if _, _, err := s.post("flights", "application/x-ndjson", body.Bytes(), ""); err != nil {
-				b.Fatal(err)
+		for i := range rows {
+			at := began.Add(time.Duration(i) * time.Second / rate)
+			fmt.Fprintf(&body, `{"reported":"%s","scheduled":"2026-01-%02d %02d:%02d:00","origin":"%s","destination":"%s","delay":%d,"distance":%d}`+"\n",
+				at.Format("2006-01-02 15:04:05.000"), 1+random.IntN(28), random.IntN(24), random.IntN(60),
+				airports[random.IntN(300)], airports[random.IntN(300)], random.IntN(300)-20, random.IntN(3000))
+			if (i+1)%benchRows == 0 {
+				if _, _, err := s.post("flights", "application/x-ndjson", body.Bytes(), ""); err != nil {
+					b.Fatal(err)
+				}
+				body.Reset()
 			}
 		}
-		awaitLake(b, s, 300*benchRows)
-		var rebuild []float64
-		for range 5 {
+		awaitLake(b, s, rows)
+		files := filepath.Join(filepath.Dir(s.log.Name()), "data", "lake", "lake", "*", "date=*", "hour=*", "*.parquet")
+		client := enginetest.Client(b)
+		query := fmt.Sprintf(`SELECT origin, toStartOfMinute(reported) AS m, count(), avg(delay), quantileTDigest(0.95)(delay), countIf(delay > 15), uniq(destination)
+			FROM file('%s', 'Parquet', 'reported DateTime64(3), origin LowCardinality(String), destination LowCardinality(String), delay Int64') GROUP BY origin, m FORMAT Null`, files)
+		var rebuilds, bares, ratios []float64
+		for range 7 {
 			start := time.Now()
 			status, text, err := s.do(context.Background(), http.MethodPost, "/v1/views/airports/batch?rebuild=true", "", nil)
 			if err != nil || status != http.StatusOK {
 				b.Fatalf("rebuild: %d %v %s", status, err, text)
 			}
-			rebuild = append(rebuild, time.Since(start).Seconds())
-		}
-		files := filepath.Join(filepath.Dir(s.log.Name()), "data", "lake", "lake", "*", "date=*", "hour=*", "*.parquet")
-		client := enginetest.Client(b)
-		query := fmt.Sprintf(`SELECT origin, toStartOfMinute(reported) AS m, count(), avg(delay), countIf(delay > 15), uniq(destination)
-			FROM file('%s', 'Parquet', 'reported DateTime64(3), origin LowCardinality(String), destination LowCardinality(String), delay Int64') GROUP BY origin, m FORMAT Null`, files)
-		var bare []float64
-		for range 5 {
-			start := time.Now()
+			rebuild := time.Since(start).Seconds()
+			start = time.Now()
 			if err := client.Exec(context.Background(), query); err != nil {
 				b.Fatal(err)
 			}
-			bare = append(bare, time.Since(start).Seconds())
+			bare := time.Since(start).Seconds()
+			rebuilds, bares, ratios = append(rebuilds, rebuild), append(bares, bare), append(ratios, rebuild/bare)
 		}
-		slices.Sort(rebuild)
-		slices.Sort(bare)
-		b.ReportMetric(rebuild[2], "rebuild-s")
-		b.ReportMetric(bare[2], "engine-s")
-		b.ReportMetric(rebuild[2]/bare[2], "ratio")
+		for _, figures := range [][]float64{rebuilds, bares, ratios} {
+			slices.Sort(figures)
+		}
+		b.ReportMetric(rebuilds[3], "rebuild-s")
+		b.ReportMetric(bares[3], "engine-s")
+		b.ReportMetric(ratios[3], "ratio")
 		s.stop()
 	}
 }

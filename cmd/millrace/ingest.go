@@ -273,7 +273,7 @@ func (s *sender) sendParquet(ctx context.Context, in *os.File, size int64) error
 	rows := r.Rows()
 	for {
 		b, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

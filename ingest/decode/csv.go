@@ -109,8 +109,8 @@ func (d *Decoder) csvRow(b *event.Batch, fields []csvField, record []string, raw
 	d.stamp++
 	found, hasExtra := 0, false
 	for i, f := range fields {
-		text := append(d.full.key[:0], record[i]...)
-		d.full.key = text
+		d.full.key = append(d.full.key[:0], record[i]...)
+		text := d.full.key
 		if f.column < 0 {
 			if d.extra >= 0 {
 				x := &b.Columns[d.extra].Str

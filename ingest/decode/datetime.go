@@ -64,7 +64,7 @@ func parseTime(b []byte) (t instant, ok bool) {
 	month, ok3 := digits2(b, 5)
 	day, ok4 := digits2(b, 8)
 	year = year*100 + y2
-	if !(ok1 && ok2 && ok3 && ok4) || year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+	if !ok1 || !ok2 || !ok3 || !ok4 || year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
 		return t, false
 	}
 	t.sec = daysFromCivil(year, month, day) * secondsPerDay
@@ -76,7 +76,7 @@ func parseTime(b []byte) (t instant, ok bool) {
 	}
 	hour, ok1 := digits2(b, 11)
 	minute, ok2 := digits2(b, 14)
-	if !(ok1 && ok2) || hour > 23 || minute > 59 {
+	if !ok1 || !ok2 || hour > 23 || minute > 59 {
 		return t, false
 	}
 	t.sec += hour*3600 + minute*60
@@ -124,7 +124,7 @@ func parseZone(b []byte) (int64, bool) {
 	default:
 		return 0, false
 	}
-	if !(ok1 && ok2) || hours > 23 || minutes > 59 {
+	if !ok1 || !ok2 || hours > 23 || minutes > 59 {
 		return 0, false
 	}
 	offset := hours*3600 + minutes*60

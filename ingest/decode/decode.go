@@ -121,7 +121,6 @@ type Decoder struct {
 	seen   []uint64 // by column: the stamp of the last row that had it
 	order  []slot   // predicted keys, from the rows before
 	extras []span   // keys of the row's undeclared fields so far
-	fault  string   // why value returned false
 
 	full fullParser
 }

@@ -10,22 +10,22 @@ import (
 // grammar of numbers, strings and words itself; an object or array must be valid. It
 // returns "" or what the column expects; then v may have grown and is to be rolled back.
 func appendJSON(v *event.Vector, raw []byte) (expects string) {
-	switch c := raw[0]; {
-	case c == '"':
+	switch raw[0] {
+	case '"':
 		return appendQuoted(v, raw)
-	case c == 'n':
+	case 'n':
 		if string(raw) != "null" {
 			return "a JSON value"
 		}
 		v.AppendZero(true)
 		return ""
-	case c == 't' || c == 'f':
+	case 't', 'f':
 		isTrue := string(raw) == "true"
 		if !isTrue && string(raw) != "false" {
 			return "a JSON value"
 		}
 		return appendBool(v, isTrue, raw)
-	case c == '{' || c == '[':
+	case '{', '[':
 		if v.Type.Kind != event.String {
 			return expectation(v.Type)
 		}

@@ -83,7 +83,7 @@ func (o *Options) validate() error {
 		errs = append(errs, errors.New("MaxStoreBytes and AppendTimeout must not be negative"))
 	}
 	if o.Replicas < 1 || (o.URL == "" && (o.Replicas > 1 || o.CredsFile != "")) {
-		errs = append(errs, errors.New("Replicas must be at least 1; Replicas and CredsFile are for an external cluster only"))
+		errs = append(errs, errors.New("replicas must be at least 1; Replicas and CredsFile are for an external cluster only"))
 	}
 	return errors.Join(errs...)
 }

@@ -185,17 +185,15 @@ func (l *log) seqAt(ctx context.Context, partition int, t time.Time) (seq uint64
 	if err != nil {
 		return 0, err
 	}
-	for msg := range batch.Messages() {
-		meta, err := msg.Metadata()
-		if err != nil {
-			return 0, err
-		}
-		return meta.Sequence.Stream, nil
+	msg, delivered := <-batch.Messages()
+	if !delivered {
+		return 0, errors.Join(errors.New("the server delivered nothing"), batch.Error())
 	}
-	if err := batch.Error(); err != nil {
+	meta, err := msg.Metadata()
+	if err != nil {
 		return 0, err
 	}
-	return 0, errors.New("the server delivered nothing")
+	return meta.Sequence.Stream, nil
 }
 
 // Trim implements stream.Log.

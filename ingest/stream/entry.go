@@ -75,7 +75,8 @@ func EncodeEntry(dst []byte, batch *event.Batch, segments []Segment) ([]byte, er
 		if len(segments) != 0 {
 			return dst, fmt.Errorf("encode tick: %d segments without rows", len(segments))
 		}
-		dst = append(dst, entryVersion, kindTick, 0, 0, 0, 0, 0, 0)
+		out := dst // which an error gives back as it was
+		out = append(out, entryVersion, kindTick, 0, 0, 0, 0, 0, 0)
 		putCRC(dst[start:])
 		return dst, nil
 	}
@@ -95,7 +96,8 @@ func EncodeEntry(dst []byte, batch *event.Batch, segments []Segment) ([]byte, er
 	if len(body) > MaxBodyBytes {
 		return dst, fmt.Errorf("encode entry: body of %d bytes, more than %d: %w", len(body), MaxBodyBytes, ErrTooLarge)
 	}
-	out := append(dst, entryVersion, kindData, 0, 0, 0, 0, 0, 0)
+	out := dst // which an error gives back as it was
+	out = append(out, entryVersion, kindData, 0, 0, 0, 0, 0, 0)
 	out = binary.LittleEndian.AppendUint32(out, fingerprint(batch.Schema))
 	out = appendSegments(out, segments)
 	out = binary.AppendUvarint(out, uint64(len(body)))
@@ -283,7 +285,7 @@ func (h *head) decodeBatch(schema *event.Schema) (*event.Batch, error) {
 	body := h.bodyBytes
 	if h.packed {
 		if n, err := s2.DecodedLen(body); err != nil || n != h.bodySize {
-			return nil, fmt.Errorf("compressed body says %d bytes, the entry %d (%v)", n, h.bodySize, err)
+			return nil, fmt.Errorf("compressed body says %d bytes, the entry %d: %w", n, h.bodySize, errors.Join(err, ErrCorrupt))
 		}
 		out, err := s2.Decode(nil, body)
 		if err != nil {

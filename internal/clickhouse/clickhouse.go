@@ -197,7 +197,7 @@ type rawResult struct {
 
 func (r *rawResult) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = wrap(r.ctx, "read result", err)
 	}
 	return n, err

@@ -340,7 +340,7 @@ func (d *nativeReader) reason(err error) error {
 	if !errors.Is(err, errBlock) {
 		return err
 	}
-	if _, late := io.CopyN(io.Discard, d.r, maxFailureBytes); late != nil && late != io.EOF {
+	if _, late := io.CopyN(io.Discard, d.r, maxFailureBytes); late != nil && !errors.Is(late, io.EOF) {
 		return late
 	}
 	return err
@@ -383,7 +383,7 @@ func (d *nativeReader) text() (string, error) {
 
 // unexpected is the error of a block that ends too early.
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

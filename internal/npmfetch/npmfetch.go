@@ -140,7 +140,7 @@ func treeSize(dir string) int64 {
 	var total int64
 	_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return nil // it may have gone between being listed and being looked at
+			return nil //nolint:nilerr // it may have gone between being listed and being looked at
 		}
 		if info, err := d.Info(); err == nil {
 			total += info.Size()

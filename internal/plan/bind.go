@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -229,7 +230,9 @@ func mapArg(n *node, t valueType, run kernel) *node {
 	return m
 }
 
-func unknownFunction(e *sql.Call) error {
+// unknownFunction says why a call that the registry lacks cannot stand where it does. The
+// names of allowed can stand there too.
+func unknownFunction(e *sql.Call, allowed ...string) error {
 	for _, name := range agg.Known() {
 		if strings.EqualFold(e.Name, name) || strings.EqualFold(e.Name, name+"If") {
 			return refuse(e.Pos, "aggregate functions stand in the SELECT list and in HAVING of a view", "the aggregate function %s cannot stand here", e.Name)
@@ -238,7 +241,7 @@ func unknownFunction(e *sql.Call) error {
 	if reason, ok := registry.refused[strings.ToLower(e.Name)]; ok {
 		return refuse(e.Pos, reason.hint, "%s is refused: %s", e.Name, reason.why)
 	}
-	return refuse(e.Pos, suggest(e.Name, registry.names, "functions"), "there is no function %s", sql.QuoteName(e.Name))
+	return refuse(e.Pos, suggest(e.Name, slices.Concat(registry.names, allowed), "functions"), "there is no function %s", sql.QuoteName(e.Name))
 }
 
 // suggest says what is known, the likely one first.

@@ -27,8 +27,8 @@ func TestRefusals(t *testing.T) {
 		column int
 		says   string // in message or hint
 	}{
-		{"lenght(s)", 1, "did you mean length?"},
-		{"1 + lenght(s)", 5, "known functions: CAST, abs"},
+		{"lengt(s)", 1, "did you mean length?"},
+		{"1 + lengt(s)", 5, "known functions: CAST, abs"},
 		{"i + pric", 5, "known columns: n, b"},
 		{"s2_ = 'a'", 1, "did you mean s2?"},
 		{"s + 1", 1, "argument 1 of plus must be a number, not String"},

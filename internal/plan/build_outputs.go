@@ -172,6 +172,10 @@ func (b *viewBuilder) final(e sql.Expr) (sql.Expr, error) {
 		case isAggregate(e):
 			return b.finalAggregate(e)
 		}
+		// Before its arguments: that a misspelt aggregate's column is not grouped is no help.
+		if _, known := registry.lookup(e.Name); !known {
+			return nil, unknownFunction(e, agg.Known()...)
+		}
 	}
 	return rebuild(e, b.final)
 }

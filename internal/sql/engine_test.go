@@ -88,7 +88,7 @@ func TestQuotingAsInTheEngine(t *testing.T) {
 			return
 		}
 		name := "n" + value
-		if b, err = client.QueryBatch(t.Context(), "SELECT 1 AS "+sql.QuoteName(name)); err != nil {
+		if _, err = client.QueryBatch(t.Context(), "SELECT 1 AS "+sql.QuoteName(name)); err != nil {
 			rt.Fatalf("%q: %v", name, err)
 		}
 	})

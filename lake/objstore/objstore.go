@@ -63,7 +63,7 @@ func Get(ctx context.Context, s Store, name string) ([]byte, error) {
 	}
 	defer r.Close()
 	b := make([]byte, r.Size())
-	if _, err := r.ReadAt(b, 0); err != nil && err != io.EOF {
+	if _, err := r.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return b, nil

@@ -157,14 +157,6 @@ func appendLevels(dst []byte, nulls []uint8, nullCount int) []byte {
 	return dst
 }
 
-// appendPlain64 encodes 64-bit values as PLAIN.
-func appendPlain64[T int64 | uint64](dst []byte, values []T) []byte {
-	for _, v := range values {
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(v))
-	}
-	return dst
-}
-
 // appendPlainFloats encodes floats as PLAIN.
 func appendPlainFloats(dst []byte, values []float64) []byte {
 	for _, v := range values {

@@ -306,7 +306,7 @@ type sink struct {
 
 func (s *sink) begin() {
 	if s.n == 0 {
-		s.Write([]byte(magic)) // an error is kept and comes out at the next check
+		_, _ = s.Write([]byte(magic)) // an error is kept and comes out at the next check
 	}
 }
 
@@ -319,7 +319,7 @@ func (s *sink) Write(p []byte) (int, error) {
 	}
 	n, err := s.out.Write(p)
 	s.n += int64(n)
-	s.hash.Write(p[:n])
+	_, _ = s.hash.Write(p[:n]) // never fails
 	s.err = err
 	return n, err
 }

@@ -3,6 +3,7 @@ package format
 import (
 	"encoding/json"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -93,13 +94,13 @@ func TestChooseByParameterThenAccept(t *testing.T) {
 	for accept, want := range map[string]string{
 		"": "json", "text/csv": "csv", "text/html, application/x-ndjson;q=0.8": "ndjson", "*/*": "json",
 	} {
-		r := httptest.NewRequest("GET", "/v1/views/v", nil)
+		r := httptest.NewRequest(http.MethodGet, "/v1/views/v", nil)
 		r.Header.Set("Accept", accept)
 		if f, err := Choose(r); err != nil || f.Name != want {
 			t.Errorf("Accept %q: got %q, %v, want %q", accept, f.Name, err, want)
 		}
 	}
-	r := httptest.NewRequest("GET", "/v1/views/v?format=Arrow", nil)
+	r := httptest.NewRequest(http.MethodGet, "/v1/views/v?format=Arrow", nil)
 	r.Header.Set("Accept", "text/csv")
 	if f, err := Choose(r); err != nil || f.Name != "arrow" {
 		t.Errorf("got %q, %v, want arrow", f.Name, err)

@@ -168,27 +168,27 @@ func TestBadRequestsSayWhatToDo(t *testing.T) {
 		status               int
 		says                 string
 	}{
-		{"GET", "/v1/views/nothing", "", http.StatusNotFound, "nothing"},
-		{"GET", "/v1/views/v?form=x", "", http.StatusBadRequest, "there are from, to, by"},
-		{"GET", "/v1/views/v?from=yesterday", "", http.StatusBadRequest, "use RFC 3339"},
-		{"GET", "/v1/views/v?to=2026-13-01", "", http.StatusBadRequest, "use RFC 3339"},
-		{"GET", "/v1/views/v?from=-99999999d", "", http.StatusBadRequest, "use RFC 3339"},
-		{"GET", "/v1/views/v?from=2026-01-02&to=2026-01-01", "", http.StatusBadRequest, "is after to"},
-		{"GET", "/v1/views/v?limit=0", "", http.StatusBadRequest, "1 or more"},
-		{"GET", "/v1/views/v?limit=1e9", "", http.StatusBadRequest, "1 or more"},
-		{"GET", "/v1/views/v?step=7m", "", http.StatusBadRequest, "multiple of the view's panes of 5m"},
-		{"GET", "/v1/views/v?step=0m", "", http.StatusBadRequest, "such as 5m"},
-		{"GET", "/v1/views/v?step=5", "", http.StatusBadRequest, "such as 5m"},
-		{"GET", "/v1/views/v?wait=2h", "", http.StatusBadRequest, "from 0s to 1m"},
-		{"GET", "/v1/views/v?wait=-1s", "", http.StatusBadRequest, "from 0s to 1m"},
-		{"GET", "/v1/views/v?format=xml", "", http.StatusBadRequest, "json, ndjson, csv, arrow"},
-		{"GET", "/v1/views/v?where=page", "", http.StatusBadRequest, "not a condition"},
-		{"GET", "/v1/views/v?where=n%3E1", "", http.StatusBadRequest, "page"},
-		{"POST", "/v1/sql?format=xml", "SELECT 1", http.StatusBadRequest, "json, ndjson"},
-		{"POST", "/v1/sql?wait=x", "SELECT 1", http.StatusBadRequest, "wait"},
-		{"POST", "/v1/sql", strings.Repeat("x", MaxSQLBytes+1), http.StatusRequestEntityTooLarge, "less at a time"},
-		{"POST", "/v1/views/nothing/batch", "", http.StatusNotFound, "nothing"},
-		{"GET", "/panic", "", http.StatusInternalServerError, "log of the server"},
+		{http.MethodGet, "/v1/views/nothing", "", http.StatusNotFound, "nothing"},
+		{http.MethodGet, "/v1/views/v?form=x", "", http.StatusBadRequest, "there are from, to, by"},
+		{http.MethodGet, "/v1/views/v?from=yesterday", "", http.StatusBadRequest, "use RFC 3339"},
+		{http.MethodGet, "/v1/views/v?to=2026-13-01", "", http.StatusBadRequest, "use RFC 3339"},
+		{http.MethodGet, "/v1/views/v?from=-99999999d", "", http.StatusBadRequest, "use RFC 3339"},
+		{http.MethodGet, "/v1/views/v?from=2026-01-02&to=2026-01-01", "", http.StatusBadRequest, "is after to"},
+		{http.MethodGet, "/v1/views/v?limit=0", "", http.StatusBadRequest, "1 or more"},
+		{http.MethodGet, "/v1/views/v?limit=1e9", "", http.StatusBadRequest, "1 or more"},
+		{http.MethodGet, "/v1/views/v?step=7m", "", http.StatusBadRequest, "multiple of the view's panes of 5m"},
+		{http.MethodGet, "/v1/views/v?step=0m", "", http.StatusBadRequest, "such as 5m"},
+		{http.MethodGet, "/v1/views/v?step=5", "", http.StatusBadRequest, "such as 5m"},
+		{http.MethodGet, "/v1/views/v?wait=2h", "", http.StatusBadRequest, "from 0s to 1m"},
+		{http.MethodGet, "/v1/views/v?wait=-1s", "", http.StatusBadRequest, "from 0s to 1m"},
+		{http.MethodGet, "/v1/views/v?format=xml", "", http.StatusBadRequest, "json, ndjson, csv, arrow"},
+		{http.MethodGet, "/v1/views/v?where=page", "", http.StatusBadRequest, "not a condition"},
+		{http.MethodGet, "/v1/views/v?where=n%3E1", "", http.StatusBadRequest, "page"},
+		{http.MethodPost, "/v1/sql?format=xml", "SELECT 1", http.StatusBadRequest, "json, ndjson"},
+		{http.MethodPost, "/v1/sql?wait=x", "SELECT 1", http.StatusBadRequest, "wait"},
+		{http.MethodPost, "/v1/sql", strings.Repeat("x", MaxSQLBytes+1), http.StatusRequestEntityTooLarge, "less at a time"},
+		{http.MethodPost, "/v1/views/nothing/batch", "", http.StatusNotFound, "nothing"},
+		{http.MethodGet, "/panic", "", http.StatusInternalServerError, "log of the server"},
 	} {
 		w := ask(h, c.method, c.target, c.body)
 		var p problem.Problem
@@ -245,17 +245,17 @@ func TestTimeoutAndBusy(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	p, h := newSurface(t)
 	for _, c := range []struct{ method, target, contentType, holds string }{
-		{"GET", "/v1/views/v", "application/json", `"provenance":{"view":"v","generation":3,"cut":null`},
-		{"GET", "/v1/views/v?format=csv", "text/csv; charset=utf-8", "\"n\"\r\n1\r\n"},
-		{"GET", "/v1/views/v?format=JSONEachRow", "application/x-ndjson", "{\"n\":1}\n"},
-		{"GET", "/v1/views/v?format=arrow", "application/vnd.apache.arrow.stream", ""},
-		{"POST", "/v1/sql?wait=3s", "application/json", `"rows":1,"positions":[7]`},
-		{"POST", "/v1/views/v/batch", "application/json", `{"generation":4,"cut":5,"rows":6,"drift":null}`},
-		{"POST", "/v1/views/v/batch?rebuild=true", "application/json", `"generation":40`},
-		{"GET", "/v1/status", "application/json", `"healthy":true`},
-		{"GET", "/healthz", "", "ok"},
-		{"GET", "/readyz", "", "ready"},
-		{"GET", "/metrics", "", "millrace_serving_query_seconds"},
+		{http.MethodGet, "/v1/views/v", "application/json", `"provenance":{"view":"v","generation":3,"cut":null`},
+		{http.MethodGet, "/v1/views/v?format=csv", "text/csv; charset=utf-8", "\"n\"\r\n1\r\n"},
+		{http.MethodGet, "/v1/views/v?format=JSONEachRow", "application/x-ndjson", "{\"n\":1}\n"},
+		{http.MethodGet, "/v1/views/v?format=arrow", "application/vnd.apache.arrow.stream", ""},
+		{http.MethodPost, "/v1/sql?wait=3s", "application/json", `"rows":1,"positions":[7]`},
+		{http.MethodPost, "/v1/views/v/batch", "application/json", `{"generation":4,"cut":5,"rows":6,"drift":null}`},
+		{http.MethodPost, "/v1/views/v/batch?rebuild=true", "application/json", `"generation":40`},
+		{http.MethodGet, "/v1/status", "application/json", `"healthy":true`},
+		{http.MethodGet, "/healthz", "", "ok"},
+		{http.MethodGet, "/readyz", "", "ready"},
+		{http.MethodGet, "/metrics", "", "millrace_serving_query_seconds"},
 	} {
 		w := ask(h, c.method, c.target, "SELECT 1")
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), c.holds) || c.contentType != "" && w.Header().Get("Content-Type") != c.contentType {
@@ -265,7 +265,7 @@ func TestAnswers(t *testing.T) {
 	if p.query.MaxRows != 9 || p.text != "SELECT 1" || p.wait != 3*time.Second {
 		t.Errorf("asked %+v, %q, %s", p.query, p.text, p.wait)
 	}
-	r := httptest.NewRequest("GET", "/v1/views/v", nil)
+	r := httptest.NewRequest(http.MethodGet, "/v1/views/v", nil)
 	r.Header.Set("Accept", "text/html, text/csv;q=0.9")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)

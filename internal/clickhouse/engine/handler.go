@@ -182,7 +182,7 @@ func runInsert(c *connection, req *request) error {
 		if e := s.append(buf[:n]); e != nil {
 			return insertFailure(s, e)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return s.done()
 		}
 		if err != nil {

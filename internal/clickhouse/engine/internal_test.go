@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -46,7 +47,7 @@ func TestParseRequest(t *testing.T) {
 		{"temporary", "", "CREATE OR REPLACE TEMPORARY TABLE t (a Int8)", "CREATE OR REPLACE TEMPORARY TABLE t (a Int8)", "TabSeparated", false, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			req, err := parseRequest(httptest.NewRequest("POST", "/?"+tc.params, strings.NewReader(tc.body)))
+			req, err := parseRequest(httptest.NewRequest(http.MethodPost, "/?"+tc.params, strings.NewReader(tc.body)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +56,7 @@ func TestParseRequest(t *testing.T) {
 			}
 		})
 	}
-	long := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat(" ", maxStatementBytes+1)))
+	long := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat(" ", maxStatementBytes+1)))
 	if _, err := parseRequest(long); err == nil {
 		t.Error("a statement over the limit was accepted")
 	}
@@ -67,7 +68,7 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add("query=INSERT+INTO+t+FORMAT+CSV", "1\n")
 	f.Add("param_a=1&database=d&client_protocol_version=54460", "/* */ --\nSET x = 1")
 	f.Fuzz(func(t *testing.T, params, body string) {
-		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.URL.RawQuery = params
 		req, err := parseRequest(r)
 		if (req == nil) == (err == nil) {

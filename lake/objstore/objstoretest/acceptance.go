@@ -192,7 +192,7 @@ func testReadAt(t *testing.T, s objstore.Store) {
 	if n, err := r.ReadAt(b, 3); n != 4 || err != nil || string(b) != "3456" {
 		t.Fatalf("read %d %q %v", n, b, err)
 	}
-	if n, err := r.ReadAt(b, 8); n != 2 || err != io.EOF {
+	if n, err := r.ReadAt(b, 8); n != 2 || !errors.Is(err, io.EOF) {
 		t.Fatalf("read over the end: %d %v", n, err)
 	}
 	must(t, s.Delete(t.Context(), "r"))
