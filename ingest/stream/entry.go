@@ -75,8 +75,7 @@ func EncodeEntry(dst []byte, batch *event.Batch, segments []Segment) ([]byte, er
 		if len(segments) != 0 {
 			return dst, fmt.Errorf("encode tick: %d segments without rows", len(segments))
 		}
-		out := dst // which an error gives back as it was
-		out = append(out, entryVersion, kindTick, 0, 0, 0, 0, 0, 0)
+		dst = append(dst, entryVersion, kindTick, 0, 0, 0, 0, 0, 0)
 		putCRC(dst[start:])
 		return dst, nil
 	}
