@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +44,13 @@ func formatOf(contentType string) (decode.Format, error) {
 	}
 	return 0, problem.New(http.StatusUnsupportedMediaType, "content-type", fmt.Sprintf("Content-Type %q is not taken", contentType),
 		"send application/x-ndjson, application/json or text/csv, in UTF-8")
+}
+
+// csvHeader returns the header record of a CSV body that was decoded, as it came.
+func csvHeader(data []byte) string {
+	r := csv.NewReader(bytes.NewReader(data))
+	_, _ = r.Read() // cannot fail: the decoder has read it
+	return strings.Trim(string(data[:r.InputOffset()]), "\r\n")
 }
 
 func tooLarge(detail string) error {

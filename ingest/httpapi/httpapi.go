@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -60,6 +61,8 @@ type Letter struct {
 	Line    int    // as in the reply
 	Reason  string // in words
 	Raw     []byte // the row's bytes; valid during Write only
+	Format  string // of Raw: "ndjson", "json" or "csv"
+	Header  string // of CSV: the header record, without which Raw says nothing
 	Arrival time.Time
 }
 
@@ -201,8 +204,12 @@ func (h *Handler) ingest(ctx context.Context, target *Target, label string, form
 	reply := Reply{Accepted: work.Batch.Rows, Rejected: len(rejected), Errors: []RowError{}, Truncated: len(rejected) > maxErrors}
 	if len(rejected) > 0 {
 		letters := make([]Letter, len(rejected))
+		name, header := strings.ToLower(format.String()), ""
+		if format == decode.CSV {
+			header = csvHeader(body.data)
+		}
 		for i, x := range rejected {
-			letters[i] = Letter{Line: x.Line, Reason: x.Reason, Raw: x.Raw, Arrival: now}
+			letters[i] = Letter{Line: x.Line, Reason: x.Reason, Raw: x.Raw, Format: name, Header: header, Arrival: now}
 			if i < maxErrors {
 				reply.Errors = append(reply.Errors, RowError{Line: x.Line, Reason: x.Reason})
 			}

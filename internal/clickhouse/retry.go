@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"syscall"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	attempts   = 8
 	firstDelay = 50 * time.Millisecond
 	maxDelay   = 2 * time.Second
+	// deadlineSlack is how far ahead of a context's deadline a timeout still counts as that
+	// deadline: the connection's clock may be this much ahead of the context's.
+	deadlineSlack = 10 * time.Millisecond
 )
 
 // retry runs f again while its error is of a kind that the next attempt may not meet.
@@ -62,9 +66,21 @@ func wrap(ctx context.Context, what string, err error) error {
 	if errors.As(err, &refused) {
 		return fmt.Errorf("clickhouse: %s: %w", what, &Error{Code: int(refused.Code), Message: refused.Message})
 	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+	cause := context.Cause(ctx)
+	if cause == nil && outOfTime(ctx, err) {
+		cause = context.DeadlineExceeded
+	}
+	if cause != nil && !errors.Is(err, cause) {
 		// The driver reports a cancelled call as whatever it was doing at the time.
 		return fmt.Errorf("clickhouse: %s: %w (%w)", what, cause, err)
 	}
 	return fmt.Errorf("clickhouse: %s: %w", what, err)
+}
+
+// outOfTime reports whether err is the end of ctx's time that the connection, which has
+// the same deadline, noticed before ctx itself did.
+func outOfTime(ctx context.Context, err error) bool {
+	deadline, ok := ctx.Deadline()
+	var timeout net.Error
+	return ok && time.Until(deadline) < deadlineSlack && errors.As(err, &timeout) && timeout.Timeout()
 }

@@ -241,7 +241,7 @@ func unknownFunction(e *sql.Call, allowed ...string) error {
 	if reason, ok := registry.refused[strings.ToLower(e.Name)]; ok {
 		return refuse(e.Pos, reason.hint, "%s is refused: %s", e.Name, reason.why)
 	}
-	return refuse(e.Pos, suggest(e.Name, slices.Concat(registry.names, allowed), "functions"), "there is no function %s", sql.QuoteName(e.Name))
+	return refuse(e.Pos, suggest(e.Name, slices.Sorted(slices.Values(slices.Concat(registry.names, allowed))), "functions"), "there is no function %s", sql.QuoteName(e.Name))
 }
 
 // suggest says what is known, the likely one first.

@@ -192,7 +192,7 @@ func TestBuildViewErrors(t *testing.T) {
 		{"SELECT page, count() FROM clicks", "page", "column page is neither grouped nor aggregated; add it to GROUP BY"},
 		{"SELECT lower(page), count() FROM clicks GROUP BY country", "page", "column page is neither grouped nor aggregated"},
 		{"SELECT page, nosuch(price) AS x FROM clicks GROUP BY page", "nosuch", "there is no function nosuch; known functions: "},
-		{"SELECT page, round(summ(price), 2) AS x FROM clicks GROUP BY page", "summ", "there is no function summ; did you mean sum?"},
+		{"SELECT page, abs(summ(price)) AS x FROM clicks GROUP BY page", "summ", "there is no function summ; did you mean sum?"},
 		{"SELECT page, lowr(country) AS x FROM clicks GROUP BY page", "lowr", "there is no function lowr; did you mean lower?"},
 		{"SELECT page, today(price) AS x FROM clicks GROUP BY page", "today", "today is refused"},
 		{"SELECT pag, count() FROM clicks GROUP BY page", "pag", "there is no column pag; did you mean page?"},

@@ -21,10 +21,13 @@ type Letter struct {
 	Line    int       // in the request's body, from 1; 0: unknown
 	Reason  string
 	Raw     []byte // the row as it came
+	Format  string // of Raw: "ndjson", "json" or "csv"; empty means ndjson
+	Header  string // of CSV: the header record as it came, UTF-8
 }
 
 // line is the form of a letter in its file: one JSON object. Raw is text where it is valid
-// UTF-8, else base64 in raw_base64.
+// UTF-8, else base64 in raw_base64. Header is left out where it is that of the line before:
+// a long one would be repeated for each row of its request.
 type line struct {
 	ID      string  `json:"id"`
 	Stream  string  `json:"stream"`
@@ -33,11 +36,16 @@ type line struct {
 	Reason  string  `json:"reason"`
 	Raw     *string `json:"raw,omitempty"`
 	Base64  *string `json:"raw_base64,omitempty"`
+	Format  string  `json:"format,omitempty"`
+	Header  *string `json:"header,omitempty"`
 }
 
-// appendLine adds a letter as one line of NDJSON.
-func appendLine(dst *bytes.Buffer, l *Letter) error {
-	out := line{ID: l.ID, Stream: l.Stream, Arrival: l.Arrival.UTC().Format(time.RFC3339Nano), Line: l.Line, Reason: l.Reason}
+// appendLine adds a letter as one line of NDJSON, behind a line with the given header.
+func appendLine(dst *bytes.Buffer, l *Letter, before string) error {
+	out := line{ID: l.ID, Stream: l.Stream, Arrival: l.Arrival.UTC().Format(time.RFC3339Nano), Line: l.Line, Reason: l.Reason, Format: l.Format}
+	if l.Header != before {
+		out.Header = &l.Header
+	}
 	if utf8.Valid(l.Raw) {
 		s := string(l.Raw)
 		out.Raw = &s
@@ -51,7 +59,7 @@ func appendLine(dst *bytes.Buffer, l *Letter) error {
 }
 
 // parseLine reverses appendLine.
-func parseLine(b []byte) (Letter, error) {
+func parseLine(b []byte, before string) (Letter, error) {
 	var in line
 	if err := json.Unmarshal(b, &in); err != nil {
 		return Letter{}, fmt.Errorf("parse dead letter: %w", err)
@@ -60,7 +68,10 @@ func parseLine(b []byte) (Letter, error) {
 	if err != nil {
 		return Letter{}, fmt.Errorf("parse dead letter: %w", err)
 	}
-	l := Letter{ID: in.ID, Stream: in.Stream, Arrival: arrival.UTC(), Line: in.Line, Reason: in.Reason, Raw: []byte{}}
+	l := Letter{ID: in.ID, Stream: in.Stream, Arrival: arrival.UTC(), Line: in.Line, Reason: in.Reason, Raw: []byte{}, Format: in.Format, Header: before}
+	if in.Header != nil {
+		l.Header = *in.Header
+	}
 	switch {
 	case in.Raw != nil:
 		l.Raw = []byte(*in.Raw)

@@ -122,8 +122,13 @@ func (s *Store) Write(ctx context.Context, stream string, letters []Letter) erro
 		return fmt.Errorf("write dead letters of %s: %w", stream, err)
 	}
 	r := &request{letters: letters, done: make(chan error, 1)}
+	header := ""
 	for i := range letters {
 		r.bytes += len(letters[i].Raw)
+		if letters[i].Header != header {
+			header = letters[i].Header
+			r.bytes += len(header)
+		}
 	}
 	s.mu.Lock()
 	s.waiting[stream] = append(s.waiting[stream], r)
@@ -182,14 +187,15 @@ func (s *Store) writeGroup(ctx context.Context, stream string, group []*request)
 	obj := s.names.next(stream, s.now(), n)
 	s.mu.Unlock()
 	var text bytes.Buffer
-	i := 0
+	i, header := 0, ""
 	for _, r := range group {
 		for _, l := range r.letters {
 			i++
 			l.Stream, l.ID = stream, obj.base()+"/"+strconv.Itoa(i)
-			if err := appendLine(&text, &l); err != nil {
+			if err := appendLine(&text, &l, header); err != nil {
 				return fmt.Errorf("write dead letters of %s: %w", stream, err)
 			}
+			header = l.Header
 		}
 	}
 	if err := s.objects.Put(ctx, obj.name(waitingRoot), s.zstd.EncodeAll(text.Bytes(), nil)); err != nil {
@@ -242,6 +248,7 @@ func (s *Store) Read(ctx context.Context, name string) ([]Letter, error) {
 	defer z.Close()
 	in := bufio.NewReader(io.LimitReader(z, maxObjectBytes))
 	var out []Letter
+	header := ""
 	for {
 		text, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) && len(text) == 0 {
@@ -250,11 +257,12 @@ func (s *Store) Read(ctx context.Context, name string) ([]Letter, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read dead letters %s: %w", name, err)
 		}
-		l, err := parseLine(text)
+		l, err := parseLine(text, header)
 		if err != nil {
 			return nil, fmt.Errorf("read dead letters %s: %w", name, err)
 		}
 		out = append(out, l)
+		header = l.Header
 	}
 }
 

@@ -172,7 +172,10 @@ func (c *child) once(life context.Context) error {
 	cmd := exec.CommandContext(life, c.binary, "-")
 	cmd.Stdin = strings.NewReader(c.config)
 	cmd.SysProcAttr = attributes()
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Cancel = func() error {
+		// One that was stopped in its tracks takes no notice before it goes on.
+		return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Process.Signal(syscall.SIGCONT))
+	}
 	cmd.WaitDelay = stopWithin // then SIGKILL
 	out, err := cmd.StdoutPipe()
 	if err != nil {

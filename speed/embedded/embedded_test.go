@@ -132,6 +132,23 @@ func TestStopEndsTheChild(t *testing.T) {
 	}
 }
 
+func TestStopEndsAStoppedChild(t *testing.T) {
+	s, _ := start(t, Options{Dir: t.TempDir()})
+	needsBinary(t, s)
+	pid := s.Pid()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	s.Stop()
+	if took := time.Since(began); took >= stopWithin {
+		t.Errorf("it had to be killed, after %s", took)
+	}
+	if syscall.Kill(pid, 0) == nil {
+		t.Error("the child lives on")
+	}
+}
+
 func TestStartTakesOverAStaleSocket(t *testing.T) {
 	dir := t.TempDir()
 	l, err := net.Listen("unix", filepath.Join(dir, socketName))

@@ -3,7 +3,9 @@ package appliance
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,6 +31,7 @@ func (a *Appliance) readErrors(ctx context.Context, streamID string) ([]refusedR
 			row := refusedRow{
 				Arrival: l.Arrival.Format(time.RFC3339Nano), Line: l.Line, Reason: l.Reason,
 				Raw: strings.ToValidUTF8(string(l.Raw), "\uFFFD"),
+				Format: l.Format, Header: l.Header,
 			}
 			if !utf8.Valid(l.Raw) {
 				row.RawBase64 = l.Raw
@@ -39,8 +42,7 @@ func (a *Appliance) readErrors(ctx context.Context, streamID string) ([]refusedR
 	return rows, nil
 }
 
-// replay decodes the letters of an object again, as NDJSON rows, and appends those that
-// pass under a key made of the object's name, so that a repetition is harmless.
+// replay decodes the letters of an object again 
 func (a *Appliance) replay(ctx context.Context, r *running, object string, again []deadletter.Letter) (accepted int, err error) {
 	work := r.target.Decoders.Get()
 	defer r.target.Decoders.Put(work)
@@ -48,7 +50,11 @@ func (a *Appliance) replay(ctx context.Context, r *running, object string, again
 	var refused []deadletter.Letter
 	rows := 0
 	for _, l := range again {
-		rejected, err := work.Decode(work.Batch, decode.NDJSON, l.Raw, now)
+		var rejected []decode.Rejected
+		format, body, err := bodyOf(l)
+		if err == nil {
+			rejected, err = work.Decode(work.Batch, format, body, now)
+		}
 		reason := ""
 		switch {
 		case err != nil:
@@ -60,7 +66,8 @@ func (a *Appliance) replay(ctx context.Context, r *running, object string, again
 		}
 		rows = work.Batch.Rows
 		if reason != "" {
-			refused = append(refused, deadletter.Letter{Line: l.Line, Reason: reason, Raw: l.Raw, Arrival: now})
+			l.Reason, l.Arrival = reason, now
+			refused = append(refused, l)
 		}
 	}
 	if err := a.letters.Write(ctx, r.def.ID, refused); err != nil {
@@ -68,6 +75,19 @@ func (a *Appliance) replay(ctx context.Context, r *running, object string, again
 	}
 	_, err = r.target.Appender.Append(ctx, work.Batch, "dead letters "+object)
 	return rows, err
+}
+
+// bodyOf returns a letter's row as a body of its own.
+func bodyOf(l deadletter.Letter) (decode.Format, []byte, error) {
+	switch l.Format {
+	case "", "ndjson":
+		return decode.NDJSON, l.Raw, nil
+	case "json":
+		return decode.JSON, l.Raw, nil
+	case "csv":
+		return decode.CSV, slices.Concat([]byte(l.Header), []byte("\n"), l.Raw), nil
+	}
+	return 0, nil, fmt.Errorf("rows of format %q are not known", l.Format)
 }
 
 func writeLines[T any](w http.ResponseWriter, rows []T) {

@@ -70,7 +70,7 @@ type letters struct{ store *deadletter.Store }
 func (l letters) Write(ctx context.Context, streamID string, refused []ingesthttp.Letter) error {
 	out := make([]deadletter.Letter, len(refused))
 	for i, r := range refused {
-		out[i] = deadletter.Letter{Line: r.Line, Reason: r.Reason, Raw: r.Raw, Arrival: r.Arrival}
+		out[i] = deadletter.Letter{Line: r.Line, Reason: r.Reason, Raw: r.Raw, Format: r.Format, Header: r.Header, Arrival: r.Arrival}
 	}
 	return l.store.Write(ctx, streamID, out)
 }
@@ -86,6 +86,8 @@ type refusedRow struct {
 	Raw     string `json:"raw"` // as text; bytes that are no UTF-8 are replaced
 	// RawBase64 is the row as it came, where Raw is not.
 	RawBase64 []byte `json:"raw_base64,omitempty"`
+	Format    string `json:"format,omitempty"` // of the row
+	Header    string `json:"header,omitempty"` // of CSV: the header record
 }
 
 // listErrors answers with the newest dead letters of a stream, as NDJSON, newest first.

@@ -31,6 +31,8 @@ const (
 	startTimeout = 60 * time.Second
 	// stopTimeout is what a child gets to end by itself before it is killed.
 	stopTimeout = 15 * time.Second
+	// stopPing is how long a child may take over a last ping before Stop kills it at once.
+	stopPing = 2 * time.Second
 	// healthyAfter is the life of a child after which its end counts as the first one.
 	healthyAfter = 10 * time.Second
 	// firstBackoff and maxBackoff pace the restarts of a child that keeps ending; the
@@ -54,6 +56,10 @@ type Options struct {
 	MaxMemoryBytes int64        // of one statement; 0 means the engine's own limit
 	Log            *slog.Logger // nil means none
 
+	// HungAfter is how long a child may leave pings unanswered before it is killed and
+	// started again; 0 means 15 seconds.
+	HungAfter time.Duration
+
 	Metrics prometheus.Registerer // nil means none
 }
 
@@ -70,6 +76,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Args == nil {
 		o.Args = []string{"engine", "serve"}
+	}
+	if o.HungAfter == 0 {
+		o.HungAfter = hungAfter
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -180,11 +189,13 @@ func (e *Engine) supervise(c *child) {
 	defer e.closeSocket()
 	backoff := time.Duration(0)
 	for {
-		select {
-		case <-e.stop:
-			c.end()
+		if stopped := e.outlast(c); stopped {
+			if e.ping(context.Background(), stopPing) == nil {
+				c.end()
+			} else {
+				c.kill() // it would not hear the wish to end either
+			}
 			return
-		case <-c.exited:
 		}
 		e.opts.Log.Error("engine child ended, restarting it", "pid", c.cmd.Process.Pid, "status", c.status(), "lived", time.Since(c.started), "stderr", c.tail.String())
 		if time.Since(c.started) > healthyAfter {

@@ -1,0 +1,77 @@
+package engine_test
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/clickhouse"
+	"github.com/millrace/millrace/internal/clickhouse/engine"
+	"github.com/millrace/millrace/internal/clickhouse/enginetest"
+)
+
+// startWatched starts an engine of the test's own with a watchdog that is soon done.
+func startWatched(t *testing.T, hungAfter time.Duration) (*engine.Engine, *clickhouse.Client) {
+	t.Helper()
+	opts := enginetest.Options(t, filepath.Join(t.TempDir(), "data"))
+	opts.HungAfter, opts.MaxConcurrent = hungAfter, 1
+	e, err := engine.Start(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Stop)
+	c, err := e.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return e, c
+}
+
+// TestHungChildIsReplaced stops the child in its tracks.
+func TestHungChildIsReplaced(t *testing.T) {
+	e, c := startWatched(t, 1500*time.Millisecond)
+	pid := e.Pid()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	within(t, 30*time.Second, "another child", func() bool { p := e.Pid(); return p != 0 && p != pid })
+	if e.Restarts() == 0 {
+		t.Error("the restart was not counted")
+	}
+	if err := c.Ping(t.Context()); err != nil {
+		t.Errorf("the new child does not answer: %v", err)
+	}
+}
+
+// TestBusyChildIsLeftAlone keeps the one session busy for longer than the silence that is
+// allowed.
+func TestBusyChildIsLeftAlone(t *testing.T) {
+	e, c := startWatched(t, 1500*time.Millisecond)
+	pid := e.Pid()
+	if err := c.Exec(t.Context(), "SELECT sleep(3)"); err != nil {
+		t.Errorf("busy for three seconds: %v", err)
+	}
+	if e.Restarts() != 0 || e.Pid() != pid {
+		t.Errorf("%d restarts of a child that was busy", e.Restarts())
+	}
+}
+
+// TestStopOfHungChild does not give time to end to a child that cannot hear of it.
+func TestStopOfHungChild(t *testing.T) {
+	e, _ := startWatched(t, time.Hour)
+	pid := e.Pid()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	e.Stop()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("Stop took %v", took)
+	}
+	if alive(pid) {
+		t.Errorf("child %d still runs", pid)
+	}
+}
