@@ -13,7 +13,7 @@ help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/millrace
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
 
 engine: build ## Fetch the embedded ClickHouse engine into the user's cache
 	bin/millrace engine fetch
@@ -25,11 +25,11 @@ test-parts: # install the real servers that the suites drive, where this is allo
 	@./.ci/parts
 
 test: engine test-parts ## Run every test (real Redis, NATS and ClickHouse)
-	$(GO) vet ./...
 	$(GO) test -timeout 30m ./...
 
 bench: engine ## Measure: end-to-end rates, freshness, rebuild, and the Go benchmarks
-	./.ci/bench
+	$(GO) test -run "^$$" -bench . -benchtime 1s -timeout 60m ./ingest/... ./internal/... ./lake/... ./speed/... ./serving/...
+	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 60m ./cmd/millrace
 
 lint: ## Run golangci-lint with the import rules
 	$(GO) run $(LINT) run ./...
@@ -37,7 +37,7 @@ lint: ## Run golangci-lint with the import rules
 fuzz: ## Fuzz every decoder for FUZZ each (default 30s)
 	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $$p | sed 's/func //'); do \
-	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) $$p || exit 1; done; done
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 1x $$p || exit 1; done; done
 
 mutate: engine ## Break the exactness on purpose and see the exactness test fail
 	./.ci/mutate

@@ -137,9 +137,49 @@ func testDeadLetters(t *testing.T, s *server) {
 	}
 }
 
+// TestReplayOfEveryFormat refuses rows of each format that are too far in the future, and
+// replays them after a restart that allows more.
+func TestReplayOfEveryFormat(t *testing.T) {
+	s := newServer(t, "--epoch", "1s", "--flush", "20ms", "--ingest.future_skew", "2s")
+	s.sql("CREATE STREAM later (ts DateTime64(3), k String, n Int64) WITH (event_time = 'ts')")
+	ts := time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano)
+	for contentType, body := range map[string]string{
+		"text/csv":             "k,\"ts\",n\r\n\"a \"\"b\"\",\r\nc\"," + ts + ",7\r\nshort," + ts + "\r\n",
+		"application/json":     "[{\n\"k\": \"json\",\n\"ts\": \"" + ts + "\", \"n\": 8}, [{\"ts\": 1}]]",
+		"application/x-ndjson": `{"k":"ndjson","ts":"` + ts + `","n":9}`,
+	} {
+		if r, _, err := s.post("later", contentType, []byte(body), ""); err != nil || r.Accepted != 0 || r.Rejected == 0 {
+			t.Fatalf("%s: %+v, %v; want all refused", contentType, r, err)
+		}
+	}
+	headers := map[string]string{"csv": "k,\"ts\",n"}
+	for _, l := range s.letters(t, "later") {
+		if l.Format == "" || l.Header != headers[l.Format] {
+			t.Errorf("dead letter %q: format %q, header %q", l.Raw, l.Format, l.Header)
+		}
+	}
+	s.stop()
+	s.args = append(s.args, "--ingest.future_skew", "2h")
+	s.start()
+	for round, want := range []struct{ Replayed, Refused int }{{3, 2}, {0, 2}} {
+		status, text, err := s.do(context.Background(), http.MethodPost, "/v1/streams/later/errors/replay", "", nil)
+		var got struct{ Replayed, Refused int }
+		if err != nil || status != http.StatusOK || json.Unmarshal(text, &got) != nil || got != want {
+			t.Fatalf("replay %d: %d %v %s, want %+v", round, status, err, text, want)
+		}
+	}
+	rows := tableOf(t, s.sql("SELECT k, n FROM later"), []string{"k"})
+	for k, n := range map[string]string{"a \"b\",\nc|": "7", "json|": "8", "ndjson|": "9"} {
+		if got := fmt.Sprint(rows[k]["n"]); got != n {
+			t.Errorf("row %q: n = %s, want %s: %v", k, got, n, rows)
+		}
+	}
+}
+
 // letter is one row of GET …/errors.
 type letter struct {
 	Arrival, Reason, Raw string
+	Format, Header       string
 	RawBase64            []byte `json:"raw_base64"`
 	Line                 int
 }

@@ -19,11 +19,10 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/internal/progress"
 	"github.com/millrace/millrace/lake/parquetfile"
 	"github.com/millrace/millrace/serving/format"
 )
@@ -67,10 +66,10 @@ func ingest(ctx context.Context, args []string) error {
 		in, size = f, info.Size()
 	}
 	format, compression := formatOf(name, *kind)
-	s := &sender{client: server(), stream: fs.Arg(0), bar: progress(size, "ingest")}
+	s := &sender{client: server(), stream: fs.Arg(0), meter: progress.New(os.Stderr, "ingest "+name, max(size, 0))}
 	err := s.send(ctx, in, size, format, compression)
-	_ = s.bar.Finish()
-	fmt.Fprintf(os.Stderr, "\n%d accepted, %d refused\n", s.accepted, s.rejected)
+	s.meter.Finish()
+	fmt.Fprintf(os.Stderr, "%d accepted, %d refused\n", s.accepted, s.rejected)
 	if s.rejected > shownErrors {
 		fmt.Fprintf(os.Stderr, "see them all: millrace errors list %s\n", s.stream)
 	}
@@ -93,24 +92,11 @@ func formatOf(name, given string) (format, compression string) {
 	return "ndjson", compression
 }
 
-// progress is a bar on a terminal and a line every few seconds elsewhere.
-func progress(size int64, what string) *progressbar.ProgressBar {
-	options := []progressbar.Option{
-		progressbar.OptionSetDescription(what), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetWriter(os.Stderr), progressbar.OptionThrottle(100 * time.Millisecond),
-	}
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		options = append(options, progressbar.OptionThrottle(5*time.Second), progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionOnCompletion(func() { fmt.Fprintln(os.Stderr) }))
-	}
-	return progressbar.NewOptions64(size, options...)
-}
-
 // sender sends the parts of one input.
 type sender struct {
 	client             *client
 	stream             string
-	bar                *progressbar.ProgressBar
+	meter              *progress.Meter
 	lines              int // read so far
 	accepted, rejected int
 }
@@ -119,7 +105,7 @@ func (s *sender) send(ctx context.Context, in *os.File, size int64, format, comp
 	if format == "parquet" {
 		return s.sendParquet(ctx, in, size)
 	}
-	counted := io.TeeReader(in, s.bar)
+	counted := io.TeeReader(in, s.meter)
 	var plain io.Reader
 	switch compression {
 	case ".gz":
@@ -291,7 +277,7 @@ func (s *sender) sendParquet(ctx context.Context, in *os.File, size int64) error
 				return err
 			}
 			s.lines += part.Rows
-			_ = s.bar.Set64(size * int64(s.lines) / max(rows, 1))
+			s.meter.Set(size * int64(s.lines) / max(rows, 1))
 		}
 	}
 }

@@ -42,7 +42,8 @@ type fixture struct {
 
 	mu      sync.Mutex
 	letters []string
-	fail    error // of DeadLetters
+	last    []Letter // of the last Write, with copies of Raw
+	fail    error    // of DeadLetters
 }
 
 func (f *fixture) Lookup(name string) (*Target, error) {
@@ -58,7 +59,10 @@ func (f *fixture) Write(_ context.Context, streamID string, letters []Letter) er
 	if f.fail != nil {
 		return f.fail
 	}
+	f.last = nil
 	for _, l := range letters {
+		l.Raw = bytes.Clone(l.Raw)
+		f.last = append(f.last, l)
 		f.letters = append(f.letters, fmt.Sprintf("%s %d %s %s", streamID, l.Line, l.Raw, l.Arrival.Format(time.DateOnly)))
 	}
 	return nil
@@ -262,6 +266,27 @@ func TestRejectedRows(t *testing.T) {
 	w = f.post(strings.Repeat("{}\n", 101))
 	if err := json.Unmarshal(w.Body.Bytes(), &reply); err != nil || len(reply.Errors) != 100 || !reply.Truncated || reply.Rejected != 101 {
 		t.Errorf("%v %d %s", err, w.Code, w.Body)
+	}
+}
+
+// TestLettersCanBeDecodedAlone: a letter carries what its row needs to be read again.
+func TestLettersCanBeDecodedAlone(t *testing.T) {
+	for _, tc := range []struct{ name, contentType, body, raw, format, header string }{
+		{"NDJSON", "application/x-ndjson", `{"ts":"bad"}`, `{"ts":"bad"}`, "ndjson", ""},
+		{"JSON", "application/json", `[{"ts":1},{"ts":"bad"}]`, `{"ts":"bad"}`, "json", ""},
+		{"CSV", "text/csv", "ts,page\n1,a\nbad,b\n", "bad,b", "csv", "ts,page"},
+		{"CSV with CRLF", "text/csv", "ts,page\r\nbad,b\r\n", "bad,b", "csv", "ts,page"},
+		{"quoted CSV", "text/csv", "ts,\"a \"\"b\"\"\nc\"\n\nbad,\"x\ny\"", "bad,\"x\ny\"", "csv", "ts,\"a \"\"b\"\"\nc\""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := newFixture(t, decode.Limits{})
+			if w := f.post(tc.body, "Content-Type", tc.contentType); w.Code != 200 || len(f.last) != 1 {
+				t.Fatalf("%d %s, %d letters", w.Code, w.Body, len(f.last))
+			}
+			if l := f.last[0]; string(l.Raw) != tc.raw || l.Format != tc.format || l.Header != tc.header {
+				t.Errorf("raw %q, format %q, header %q; want %q, %q, %q", l.Raw, l.Format, l.Header, tc.raw, tc.format, tc.header)
+			}
+		})
 	}
 }
 

@@ -67,3 +67,23 @@ func TestAllViolationsTogether(t *testing.T) {
 		}
 	}
 }
+
+func TestTheShippedFileIsTheDefault(t *testing.T) {
+	c, err := Load("../../deploy/millrace.yaml", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c != Default() {
+		t.Errorf("deploy/millrace.yaml gives %+v, the default is %+v", c, Default())
+	}
+	text, err := os.ReadFile("../../deploy/millrace.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range c.keys() {
+		name := k.name[strings.LastIndexByte(k.name, '.')+1:]
+		if !strings.Contains(string(text), name+":") {
+			t.Errorf("deploy/millrace.yaml does not name %s", k.name)
+		}
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/internal/progress"
 )
 
 // maxFileBytes bounds one unpacked file, against an archive that unpacks without end.
@@ -19,7 +21,7 @@ const maxFileBytes = 8 << 30
 const lockPoll = 200 * time.Millisecond
 
 // extract writes the named entry of a tar archive to a new file, synced.
-func extract(archive io.Reader, name, to string, m *meter) error {
+func extract(archive io.Reader, name, to string, m *progress.Meter) error {
 	t := tar.NewReader(archive)
 	for {
 		entry, err := t.Next()
@@ -35,11 +37,11 @@ func extract(archive io.Reader, name, to string, m *meter) error {
 		if entry.Typeflag != tar.TypeReg || entry.Size > maxFileBytes {
 			return fmt.Errorf("unpack archive: %s is no file of at most %d bytes", name, int64(maxFileBytes))
 		}
-		m.total = entry.Size
+		m.SetTotal(entry.Size)
 		if err := write(to, io.TeeReader(t, m)); err != nil {
 			return fmt.Errorf("unpack %s: %w", name, err)
 		}
-		m.finish()
+		m.Finish()
 		return nil
 	}
 }

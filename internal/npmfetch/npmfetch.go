@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/millrace/millrace/internal/progress"
 )
 
 // ErrNoNPM is the error of Fetch where there is no npm command.
@@ -45,16 +47,16 @@ type File struct {
 
 // Fetch brings the file to dest unless something is there already, and makes the
 // directories on the way. Where several processes ask at once, one fetches and the others
-// wait. Progress is reported to progress, if not nil: as a bar where it is a terminal,
+// wait. Progress is reported to out, if not nil: as a bar where it is a terminal,
 // else in plain lines.
-func Fetch(ctx context.Context, f File, dest string, progress io.Writer) error {
-	if err := fetch(ctx, f, dest, progress); err != nil {
+func Fetch(ctx context.Context, f File, dest string, out io.Writer) error {
+	if err := fetch(ctx, f, dest, out); err != nil {
 		return fmt.Errorf("fetch %s of npm package %s: %w", f.Path, f.Package, err)
 	}
 	return nil
 }
 
-func fetch(ctx context.Context, f File, dest string, progress io.Writer) error {
+func fetch(ctx context.Context, f File, dest string, out io.Writer) error {
 	dir := filepath.Dir(dest)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -76,12 +78,12 @@ func fetch(ctx context.Context, f File, dest string, progress io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	tarball, err := pack(ctx, f, work, progress)
+	tarball, err := pack(ctx, f, work, out)
 	if err != nil {
 		return err
 	}
 	unpacked := filepath.Join(work, "file")
-	if err := unpack(ctx, f, tarball, unpacked, progress); err != nil {
+	if err := unpack(ctx, f, tarball, unpacked, out); err != nil {
 		return err
 	}
 	if err := os.Rename(unpacked, dest); err != nil {
@@ -96,7 +98,7 @@ func exists(path string) bool {
 }
 
 // pack has npm download the package into work and returns the path of the archive.
-func pack(ctx context.Context, f File, work string, progress io.Writer) (string, error) {
+func pack(ctx context.Context, f File, work string, out io.Writer) (string, error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
 		return "", ErrNoNPM
@@ -109,8 +111,8 @@ func pack(ctx context.Context, f File, work string, progress io.Writer) (string,
 	cmd.Dir = work // away from any project's own settings
 	var message strings.Builder
 	cmd.Stderr = &message
-	m := newMeter(progress, "download "+f.Package, f.SizeBytes)
-	stop := m.follow(func() int64 { return treeSize(cache) })
+	m := progress.New(out, "download "+f.Package, f.SizeBytes)
+	stop := m.Follow(func() int64 { return treeSize(cache) })
 	err = cmd.Run()
 	stop()
 	if err != nil {
@@ -119,7 +121,7 @@ func pack(ctx context.Context, f File, work string, progress io.Writer) (string,
 		}
 		return "", fmt.Errorf("run npm pack: %w: %s", err, clip(message.String()))
 	}
-	m.finish()
+	m.Finish()
 	archives, err := filepath.Glob(filepath.Join(work, "*.tgz"))
 	if err != nil || len(archives) != 1 {
 		return "", fmt.Errorf("run npm pack: it left %d archives", len(archives))
@@ -151,7 +153,7 @@ func treeSize(dir string) int64 {
 }
 
 // unpack writes the file out of the archive and checks the archive as a whole.
-func unpack(ctx context.Context, f File, tarball, to string, progress io.Writer) error {
+func unpack(ctx context.Context, f File, tarball, to string, out io.Writer) error {
 	in, err := os.Open(tarball)
 	if err != nil {
 		return err
@@ -164,7 +166,7 @@ func unpack(ctx context.Context, f File, tarball, to string, progress io.Writer)
 		return fmt.Errorf("open archive: %w", err)
 	}
 	defer func() { _ = z.Close() }()
-	if err := extract(z, "package/"+f.Path, to, newMeter(progress, "unpack "+f.Path, 0)); err != nil {
+	if err := extract(z, "package/"+f.Path, to, progress.New(out, "unpack "+f.Path, 0)); err != nil {
 		return err
 	}
 	if _, err := io.Copy(io.Discard, checked); err != nil {

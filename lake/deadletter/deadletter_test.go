@@ -74,6 +74,11 @@ func TestWriteAndRead(t *testing.T) {
 	for _, raw := range raws {
 		letters = append(letters, letter(raw))
 	}
+	const header = "ts,\"a \"\"b\"\"\nc\""
+	letters[0].Format = "json"
+	letters[1].Format, letters[1].Header = "csv", header
+	letters[2].Format, letters[2].Header = "csv", header
+	letters[3].Format, letters[3].Header = "csv", "ts"
 	if err := s.Write(t.Context(), id, letters); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +91,7 @@ func TestWriteAndRead(t *testing.T) {
 		for i, l := range got {
 			want := letters[i]
 			want.ID, want.Stream = l.ID, id
-			if string(l.Raw) != raws[i] || l.Line != want.Line || l.Reason != want.Reason || !l.Arrival.Equal(want.Arrival) || l.Stream != id {
+			if string(l.Raw) != raws[i] || l.Line != want.Line || l.Reason != want.Reason || l.Format != want.Format || l.Header != want.Header || !l.Arrival.Equal(want.Arrival) || l.Stream != id {
 				t.Errorf("letter %d: %+v, want %+v", i, l, want)
 			}
 			if ids[l.ID] || l.ID == "" {
@@ -263,22 +268,45 @@ func TestClockBack(t *testing.T) {
 	}
 }
 
+// TestHeaderIsWrittenOnce: the header of a request's rows must not multiply.
+func TestHeaderIsWrittenOnce(t *testing.T) {
+	objects := disk(t)
+	s := open(t, objects)
+	header := "ts," + strings.Repeat("h", 1<<20)
+	letters := make([]Letter, 2000) // together 2 GB of headers, more than Read takes
+	for i := range letters {
+		letters[i] = letter("x")
+		letters[i].Format, letters[i].Header = "csv", header
+	}
+	if err := s.Write(t.Context(), id, letters); err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range all(t, s) {
+		if l.Header != header {
+			t.Fatalf("letter %d has a header of %d bytes, want %d", i, len(l.Header), len(header))
+		}
+	}
+}
+
 func TestLineRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		l := Letter{
 			ID: rapid.StringMatching(`[a-z0-9/-]+`).Draw(rt, "id"), Stream: id, Line: rapid.IntRange(0, 1e9).Draw(rt, "line"),
 			Arrival: time.Unix(0, rapid.Int64Range(0, 4e18).Draw(rt, "arrival")).UTC(),
 			Reason:  rapid.String().Draw(rt, "reason"), Raw: rapid.SliceOf(rapid.Byte()).Draw(rt, "raw"),
+			Format: rapid.SampledFrom([]string{"", "ndjson", "json", "csv"}).Draw(rt, "format"),
+			Header: rapid.SampledFrom([]string{"", "ts,k", "ts"}).Draw(rt, "header"),
 		}
-		text := appendTo(t, &l)
+		before := rapid.SampledFrom([]string{"", "ts,k"}).Draw(rt, "header before")
+		text := appendTo(t, &l, before)
 		if bytes.Count(text, []byte("\n")) != 1 {
 			rt.Fatalf("not one line: %q", text)
 		}
-		got, err := parseLine(text)
+		got, err := parseLine(text, before)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if string(got.Raw) != string(l.Raw) || got.Reason != l.Reason || !got.Arrival.Equal(l.Arrival) || got.ID != l.ID || got.Line != l.Line {
+		if string(got.Raw) != string(l.Raw) || got.Reason != l.Reason || !got.Arrival.Equal(l.Arrival) || got.ID != l.ID || got.Line != l.Line || got.Format != l.Format || got.Header != l.Header {
 			rt.Fatalf("%+v, want %+v", got, l)
 		}
 	})
@@ -286,24 +314,24 @@ func TestLineRoundTrip(t *testing.T) {
 
 func FuzzParseLine(f *testing.F) {
 	l := letter("x")
-	f.Add(appendTo(f, &l))
+	f.Add(appendTo(f, &l, ""))
 	f.Add([]byte(`{"arrival":"2026-01-02T03:04:05Z","raw_base64":"/w=="}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l, err := parseLine(data)
+		l, err := parseLine(data, "")
 		if err != nil {
 			return
 		}
-		again, err := parseLine(appendTo(t, &l))
+		again, err := parseLine(appendTo(t, &l, ""), "")
 		if err != nil || string(again.Raw) != string(l.Raw) {
 			t.Fatalf("%+v became %+v, %v", l, again, err)
 		}
 	})
 }
 
-func appendTo(t testing.TB, l *Letter) []byte {
+func appendTo(t testing.TB, l *Letter, before string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := appendLine(&b, l); err != nil {
+	if err := appendLine(&b, l, before); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

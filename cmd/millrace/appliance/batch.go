@@ -146,28 +146,60 @@ func (a *Appliance) RunBatch(ctx context.Context, name string, rebuild bool) (ht
 	return httpapi.BatchResult{Generation: m.Generation, Cut: int64(m.Cut), Rows: m.Rows, Drift: m.Drift}, nil
 }
 
+// publishedCut is a cut and when it was published.
+type publishedCut struct {
+	cut  event.Epoch
+	when time.Time
+}
+
+// superseded are the cuts of a view under which Redis still holds epochs.
+type superseded struct {
+	newest  event.Epoch    // the last one seen
+	waiting []publishedCut // until their grace is over, oldest first
+}
+
 // collect removes what publications have superseded: days of old generations in
-// ClickHouse, and epochs under the cut in Redis.
+// ClickHouse, and epochs under the cut in Redis, each once its grace is over. It is
+// called by the stream's maintenance alone, which keeps the cuts it has seen.
 func (a *Appliance) collect(ctx context.Context, r *running) error {
 	var errs []error
 	for _, v := range a.viewsOf(r.def.ID) {
-		done, err := a.recompute.Collect(ctx, v)
-		if err != nil || !done {
+		if _, err := a.recompute.Collect(ctx, v); err != nil {
 			errs = append(errs, err)
-			continue
 		}
 		m, err := a.publications.Current(ctx, v.ID)
-		if err != nil || m == nil || m.Cut == event.NoEpoch {
+		if err != nil || m == nil {
 			errs = append(errs, err)
 			continue
 		}
-		// A publication may have come since Collect: then this one's time is not over.
-		if time.Since(m.Created) < a.o.Config.Grace {
-			continue
+		cuts, ok := r.cuts[v.ID]
+		if !ok {
+			cuts = &superseded{newest: event.NoEpoch}
+			r.cuts[v.ID] = cuts
 		}
-		for partition := range r.def.Plan.Partitions {
-			errs = append(errs, a.speed.DeleteThrough(ctx, v.ID, partition, m.Cut))
+		if cuts.newest != m.Cut {
+			cuts.newest = m.Cut
+			cuts.waiting = append(cuts.waiting, publishedCut{m.Cut, m.Created})
+		}
+		// No query reads before the newest cut that has been published for the grace.
+		for len(cuts.waiting) > 0 && time.Since(cuts.waiting[0].when) >= a.o.Config.Grace {
+			through := cuts.waiting[0].cut
+			if err := a.deleteThrough(ctx, r, v, through); err != nil {
+				errs = append(errs, err)
+				break
+			}
+			cuts.waiting = cuts.waiting[1:]
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// deleteThrough removes the epochs at or under a cut from Redis.
+func (a *Appliance) deleteThrough(ctx context.Context, r *running, v *catalog.View, cut event.Epoch) error {
+	for partition := range r.def.Plan.Partitions {
+		if err := a.speed.DeleteThrough(ctx, v.ID, partition, cut); err != nil {
+			return err
+		}
+	}
+	return nil
 }

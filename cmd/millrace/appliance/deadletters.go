@@ -30,7 +30,7 @@ func (a *Appliance) readErrors(ctx context.Context, streamID string) ([]refusedR
 			l := refused[j]
 			row := refusedRow{
 				Arrival: l.Arrival.Format(time.RFC3339Nano), Line: l.Line, Reason: l.Reason,
-				Raw: strings.ToValidUTF8(string(l.Raw), "\uFFFD"),
+				Raw:    strings.ToValidUTF8(string(l.Raw), "\uFFFD"),
 				Format: l.Format, Header: l.Header,
 			}
 			if !utf8.Valid(l.Raw) {
@@ -42,7 +42,8 @@ func (a *Appliance) readErrors(ctx context.Context, streamID string) ([]refusedR
 	return rows, nil
 }
 
-// replay decodes the letters of an object again 
+// replay decodes the letters of an object again and appends the rows that pass under a key
+// made of the object's name, so that a repetition is harmless.
 func (a *Appliance) replay(ctx context.Context, r *running, object string, again []deadletter.Letter) (accepted int, err error) {
 	work := r.target.Decoders.Get()
 	defer r.target.Decoders.Put(work)
@@ -83,7 +84,8 @@ func bodyOf(l deadletter.Letter) (decode.Format, []byte, error) {
 	case "", "ndjson":
 		return decode.NDJSON, l.Raw, nil
 	case "json":
-		return decode.JSON, l.Raw, nil
+		// As the element that it was: an array on its own would be taken for several rows.
+		return decode.JSON, slices.Concat([]byte("["), l.Raw, []byte("]")), nil
 	case "csv":
 		return decode.CSV, slices.Concat([]byte(l.Header), []byte("\n"), l.Raw), nil
 	}

@@ -40,6 +40,7 @@ type running struct {
 	target   *ingesthttp.Target
 	events   atomic.Int64 // acknowledged since the process started
 	failure  atomic.Pointer[string]
+	cuts     map[string]*superseded // by view id; of the maintenance alone
 
 	compactor   *compact.Compactor
 	retention   *retention.Retention
@@ -50,7 +51,7 @@ type running struct {
 // startStream opens a stream's log and lake and starts its readers.
 func (a *Appliance) startStream(ctx context.Context, def *catalog.Stream) (_ *running, err error) {
 	p := def.Plan
-	r := &running{def: def, cache: stream.NewCache(cachedEntries)}
+	r := &running{def: def, cache: stream.NewCache(cachedEntries), cuts: map[string]*superseded{}}
 	if r.log, err = a.backend.Open(ctx, def.ID, p.Partitions); err != nil {
 		return nil, fmt.Errorf("open log of stream %s: %w", p.Name, err)
 	}

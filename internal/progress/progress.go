@@ -1,4 +1,8 @@
-package npmfetch
+// Package progress shows a person how far long work has come: a bar on a terminal, plain
+// lines elsewhere.
+//
+// The one invariant: it never fails and never holds the work up.
+package progress
 
 import (
 	"fmt"
@@ -12,15 +16,15 @@ import (
 )
 
 const (
-	// followInterval paces the looks at what npm has downloaded.
+	// followInterval paces the looks at work that does not report by itself.
 	followInterval = 250 * time.Millisecond
 	// lineInterval paces the plain lines, which end up in log files.
 	lineInterval = 5 * time.Second
 	bytesPerMB   = 1e6
 )
 
-// meter reports the progress of one step to a person.
-type meter struct {
+// Meter reports the progress of one step. It is safe for concurrent use.
+type Meter struct {
 	out   io.Writer // nil: nobody looks
 	what  string
 	total int64 // bytes; 0: unknown
@@ -31,18 +35,20 @@ type meter struct {
 	line time.Time                // of the last plain line
 }
 
-func newMeter(out io.Writer, what string, total int64) *meter {
-	return &meter{out: out, what: what, total: total}
+// New returns a meter of total bytes, 0 where that is not known; a nil out means that
+// nobody looks.
+func New(out io.Writer, what string, total int64) *Meter {
+	return &Meter{out: out, what: what, total: total}
 }
 
 // Write counts bytes that have passed, for io.TeeReader.
-func (m *meter) Write(p []byte) (int, error) {
-	m.set(m.done + int64(len(p)))
+func (m *Meter) Write(p []byte) (int, error) {
+	m.Set(m.done + int64(len(p)))
 	return len(p), nil
 }
 
-// set reports that done bytes have passed.
-func (m *meter) set(done int64) {
+// Set reports that done bytes have passed.
+func (m *Meter) Set(done int64) {
 	if m.out == nil {
 		return
 	}
@@ -50,7 +56,7 @@ func (m *meter) set(done int64) {
 	defer m.mu.Unlock()
 	m.done = done
 	if m.total > 0 {
-		m.done = min(done, m.total) // npm's cache holds a little more than the package
+		m.done = min(done, m.total) // what is looked at from outside may be a little more
 	}
 	if isTerminal(m.out) {
 		if m.bar == nil {
@@ -65,13 +71,13 @@ func (m *meter) set(done int64) {
 	}
 }
 
-// finish reports the end of the step.
-func (m *meter) finish() {
+// Finish reports the end of the step.
+func (m *Meter) Finish() {
 	if m.out == nil {
 		return
 	}
 	if m.total > 0 {
-		m.set(m.total)
+		m.Set(m.total)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -83,7 +89,7 @@ func (m *meter) finish() {
 	fmt.Fprintf(m.out, "%s: done\n", m.what)
 }
 
-func (m *meter) print() {
+func (m *Meter) print() {
 	if m.total > 0 {
 		fmt.Fprintf(m.out, "%s: %.0f of %.0f MB\n", m.what, float64(m.done)/bytesPerMB, float64(m.total)/bytesPerMB)
 	} else {
@@ -91,15 +97,15 @@ func (m *meter) print() {
 	}
 }
 
-// follow reports what size says until the returned function is called.
-func (m *meter) follow(size func() int64) (stop func()) {
+// Follow reports what size says until the returned function is called.
+func (m *Meter) Follow(size func() int64) (stop func()) {
 	quit, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
 		tick := time.NewTicker(followInterval)
 		defer tick.Stop()
 		for {
-			m.set(size())
+			m.Set(size())
 			select {
 			case <-quit:
 				return
@@ -126,4 +132,11 @@ func newBar(out io.Writer, what string, total int64) *progressbar.ProgressBar {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// SetTotal says how much there is in all, where that is known only later.
+func (m *Meter) SetTotal(total int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total = total
 }
