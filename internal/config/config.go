@@ -43,6 +43,10 @@ type Config struct {
 	MaxBodyBytes int64
 	// MaxRowBytes bounds one row. Default 1 MiB, 16 B to 64 MiB.
 	MaxRowBytes int64
+	// MaxDepth is the deepest nesting of an event. Default 64, 1 to 1000.
+	MaxDepth int64
+	// MaxFields is the most fields of an event. Default 1000, 1 to 100,000.
+	MaxFields int64
 	// MaxInFlightBytes bounds the bodies being worked on. Default 256 MiB, 1 MiB to 64 GiB.
 	MaxInFlightBytes int64
 	// QueryTimeout ends a query. Default 60s, 100ms to 1h.
@@ -73,7 +77,7 @@ func Default() Config {
 		DataDir: "data", Listen: "127.0.0.1:8080",
 		Epoch: time.Minute, Flush: 100 * time.Millisecond, Linger: 5 * time.Millisecond,
 		Grace: 30 * time.Second, FutureSkew: time.Hour,
-		MaxBodyBytes: 64 << 20, MaxRowBytes: 1 << 20, MaxInFlightBytes: 256 << 20,
+		MaxBodyBytes: 64 << 20, MaxRowBytes: 1 << 20, MaxDepth: 64, MaxFields: 1000, MaxInFlightBytes: 256 << 20,
 		QueryTimeout: time.Minute, MaxResultRows: 1_000_000,
 		LogLevel: "info", LogFormat: "text",
 	}
@@ -101,6 +105,8 @@ func (c *Config) keys() []key {
 		{"ingest.future_skew", "how far an event time may lie ahead", duration(&c.FutureSkew)},
 		{"ingest.max_body_bytes", "largest request body, decompressed", integer(&c.MaxBodyBytes)},
 		{"ingest.max_row_bytes", "largest row", integer(&c.MaxRowBytes)},
+		{"ingest.max_depth", "deepest nesting of an event", integer(&c.MaxDepth)},
+		{"ingest.max_fields", "most fields of an event", integer(&c.MaxFields)},
 		{"ingest.max_in_flight_bytes", "most bytes of requests being worked on", integer(&c.MaxInFlightBytes)},
 		{"redis.url", "external Redis; empty: embedded", text(&c.RedisURL)},
 		{"clickhouse.dsn", "external ClickHouse; empty: the embedded engine", text(&c.ClickHouseDSN)},
@@ -308,6 +314,8 @@ func (c *Config) validate() []error {
 	within("query.max_rows", c.MaxResultRows, 1, 100_000_000)
 	within("ingest.max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30)
 	within("ingest.max_row_bytes", c.MaxRowBytes, 16, 64<<20)
+	within("ingest.max_depth", c.MaxDepth, 1, 1000)
+	within("ingest.max_fields", c.MaxFields, 1, 100_000)
 	within("ingest.max_in_flight_bytes", c.MaxInFlightBytes, 1<<20, 64<<30)
 	if c.MaxInFlightBytes < c.MaxBodyBytes {
 		fail("ingest.max_in_flight_bytes", "%d is less than ingest.max_body_bytes, %d", c.MaxInFlightBytes, c.MaxBodyBytes)

@@ -27,7 +27,7 @@ func TestEveryKeyRefusesABadValue(t *testing.T) {
 	bad := map[string]string{
 		"data_dir": "", "listen": "nowhere", "epoch": "1ms", "flush": "1m", "linger": "2s", "grace": "0s",
 		"query.timeout": "soon", "query.max_rows": "0", "ingest.future_skew": "-1s",
-		"ingest.max_body_bytes": "12", "ingest.max_row_bytes": "1", "ingest.max_in_flight_bytes": "1",
+		"ingest.max_body_bytes": "12", "ingest.max_row_bytes": "1", "ingest.max_depth": "0", "ingest.max_fields": "many", "ingest.max_in_flight_bytes": "1",
 		"redis.url": "localhost:6379", "clickhouse.dsn": "tcp://x", "stream.url": "kafka://x",
 		"lake.url": "ftp://x", "log.level": "loud", "log.format": "xml",
 	}

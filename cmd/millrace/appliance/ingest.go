@@ -18,7 +18,8 @@ import (
 func (a *Appliance) limits() decode.Limits {
 	c := a.o.Config
 	return decode.Limits{
-		MaxBodyBytes: int(c.MaxBodyBytes), MaxRowBytes: int(c.MaxRowBytes), FutureSkew: c.FutureSkew,
+		MaxBodyBytes: int(c.MaxBodyBytes), MaxRowBytes: int(c.MaxRowBytes), MaxDepth: int(c.MaxDepth), MaxFields: int(c.MaxFields),
+		FutureSkew: c.FutureSkew,
 	}.WithDefaults()
 }
 
