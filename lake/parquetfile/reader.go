@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet/file"
-	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
 	"github.com/millrace/millrace/internal/event"
 )
@@ -27,11 +24,13 @@ type Source interface {
 // Reader reads a Parquet file, of the lake or of anyone, as event batches. It is used by
 // one goroutine.
 type Reader struct {
+	ctx     context.Context
 	file    *file.Reader
-	records pqarrow.RecordReader
 	schema  *event.Schema
-	columns []converter
-	cancel  context.CancelFunc
+	columns []columnReader
+
+	group int   // row group being read
+	left  int64 // rows left in it
 }
 
 // NewReader opens a flat Parquet file. Its columns become the kinds of package event:
@@ -39,14 +38,13 @@ type Reader struct {
 //	boolean                           Bool
 //	signed integers                   Int64
 //	unsigned integers                 UInt64
-//	floats of 16, 32, 64 bits         Float64
+//	floats of 32, 64 bits             Float64
 //	string, binary, fixed, decimal    String (a decimal as its digits)
 //	date                              Date
 //	timestamp                         DateTime64 of 3, 6 or 9 digits, by its unit
-//	null                              Nullable(String), all null
 //
-// Optional columns are Nullable. A nested column is an error that names it. The source
-// must stay open until Close, which does not close it.
+// Optional columns are Nullable. A column of another type, a repeated or a nested one is
+// an error that names it. The source must stay open until Close, which does not close it.
 func NewReader(ctx context.Context, src Source) (*Reader, error) { return newReader(ctx, src, nil) }
 
 // NewStoredReader opens a file of the lake as batches of the stream's StoredSchema.
@@ -64,24 +62,14 @@ func newReader(ctx context.Context, src Source, want *event.Schema) (r *Reader, 
 	if err != nil {
 		return nil, fmt.Errorf("open parquet: %w", err)
 	}
-	// arrow reserves a batch's memory at once, which small files must not pay for.
-	batch := min(readRows, max(1, f.NumRows()))
-	fr, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: batch}, memory.DefaultAllocator)
-	if err != nil {
-		return nil, fmt.Errorf("open parquet: %w", err)
-	}
-	schema, err := fr.Schema()
-	if err != nil {
-		return nil, fmt.Errorf("open parquet: %w", err)
-	}
-	r = &Reader{file: f}
-	columns := make([]event.Column, schema.NumFields())
-	for i, field := range schema.Fields() {
-		c, err := converterOf(field)
+	r = &Reader{ctx: ctx, file: f, group: -1}
+	columns := make([]event.Column, f.MetaData().Schema.NumColumns())
+	for i := range columns {
+		c, err := columnReaderOf(f.MetaData().Schema.Column(i))
 		if err != nil {
 			return nil, fmt.Errorf("open parquet: %w", err)
 		}
-		columns[i] = event.Column{Name: field.Name, Type: c.typ}
+		columns[i] = event.Column{Name: f.MetaData().Schema.Column(i).Name(), Type: c.typ}
 		r.columns = append(r.columns, c)
 	}
 	if r.schema, err = event.NewSchema(columns...); err != nil {
@@ -91,11 +79,6 @@ func newReader(ctx context.Context, src Source, want *event.Schema) (r *Reader, 
 		if err := r.narrow(want); err != nil {
 			return nil, fmt.Errorf("open parquet: %w", err)
 		}
-	}
-	ctx, r.cancel = context.WithCancel(ctx)
-	if r.records, err = fr.GetRecordReader(ctx, nil, nil); err != nil {
-		r.cancel()
-		return nil, fmt.Errorf("open parquet: %w", err)
 	}
 	return r, nil
 }
@@ -131,32 +114,37 @@ func (r *Reader) Rows() int64 { return r.file.NumRows() }
 // Next returns the next batch, which belongs to the caller, or io.EOF.
 func (r *Reader) Next() (b *event.Batch, err error) {
 	defer recoverTo(&err)
-	if !r.records.Next() {
-		if err := r.records.Err(); err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("read parquet: %w", err)
+	for r.left == 0 {
+		if r.group++; r.group >= r.file.NumRowGroups() {
+			return nil, io.EOF
 		}
-		return nil, io.EOF
+		g := r.file.RowGroup(r.group)
+		r.left = g.NumRows()
+		for i := range r.columns {
+			chunk, err := g.Column(i)
+			if err != nil {
+				return nil, fmt.Errorf("read parquet column %s: %w", r.schema.Columns[i].Name, err)
+			}
+			r.columns[i].chunk = chunk
+		}
 	}
-	return r.convert(r.records.Record())
-}
-
-func (r *Reader) convert(record arrow.Record) (*event.Batch, error) {
-	b := event.NewBatch(r.schema)
-	b.Rows = int(record.NumRows())
+	if err := r.ctx.Err(); err != nil {
+		return nil, err
+	}
+	n := min(r.left, readRows)
+	b = event.NewBatch(r.schema)
+	b.Rows = int(n)
 	for i := range b.Columns {
-		if err := r.columns[i].convert(&b.Columns[i], record.Column(i)); err != nil {
+		if err := r.columns[i].read(&b.Columns[i], n); err != nil {
 			return nil, fmt.Errorf("read parquet column %s: %w", r.schema.Columns[i].Name, err)
 		}
 	}
+	r.left -= n
 	return b, nil
 }
 
 // Close ends the reading.
-func (r *Reader) Close() error {
-	r.cancel()
-	r.records.Release()
-	return r.file.Close()
-}
+func (r *Reader) Close() error { return r.file.Close() }
 
 // recoverTo turns a panic of the library on a broken file into an error.
 func recoverTo(err *error) {
