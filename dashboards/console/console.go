@@ -7,17 +7,22 @@ package console
 import (
 	_ "embed"
 	"net/http"
+
+	"github.com/millrace/millrace/internal/access"
+	"github.com/millrace/millrace/internal/route"
 )
 
 //go:embed index.html
 var page []byte
 
-// Routes adds the page to mux.
-func Routes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'")
-		w.Header().Set("Cache-Control", "no-cache")
-		_, _ = w.Write(page) // the client has gone if this fails
-	})
+// Routes returns the route of the page.
+func Routes() route.Table {
+	return route.Table{{Method: http.MethodGet, Path: "/{$}", Right: access.Public, Handler: http.HandlerFunc(serve)}}
+}
+
+func serve(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'")
+	w.Header().Set("Cache-Control", "no-cache")
+	_, _ = w.Write(page) // the client has gone if this fails
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/millrace/millrace/internal/problem"
 )
 
-// Pattern is where the Handler belongs in a ServeMux.
-const Pattern = "POST /v1/streams/{stream}/events"
+// Path is where the Handler belongs, by POST.
+const Path = "/v1/streams/{stream}/events"
 
 const (
 	// maxKeyBytes bounds an Idempotency-Key: UUIDs and paths fit, and thousands of them
@@ -90,7 +90,7 @@ type Handler struct {
 	replies *appender.Replies[Reply]
 }
 
-// New returns the handler; mount it at Pattern.
+// New returns the handler; mount it at Path.
 func New(o Options) *Handler {
 	o.Limits = o.Limits.WithDefaults()
 	if o.Metrics == nil {

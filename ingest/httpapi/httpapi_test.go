@@ -99,7 +99,7 @@ func newFixture(t testing.TB, limits decode.Limits) *fixture {
 	limits.FutureSkew = time.Hour
 	f.target = &Target{ID: "clicks.1", Decoders: decode.NewPool(f.stream, limits), Appender: a}
 	mux := http.NewServeMux()
-	mux.Handle(Pattern, New(Options{
+	mux.Handle("POST "+Path, New(Options{
 		Streams: f, DeadLetters: f, Limits: limits, Budget: f.budget, Now: func() time.Time { return testNow },
 	}))
 	f.Handler = mux

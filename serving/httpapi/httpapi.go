@@ -18,8 +18,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/serving/format"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/serving/query"
@@ -79,26 +81,39 @@ type server struct {
 	seconds *prometheus.HistogramVec
 }
 
-// Routes adds the routes to mux.
-func Routes(mux *http.ServeMux, o Options) {
+// Routes returns the routes of views, SQL and state.
+func Routes(o Options) route.Table {
 	s := &server{Options: o, seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "millrace_serving_query_seconds", Help: "Time to answer a query, by route.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 	}, []string{"route"})}
 	o.Metrics.MustRegister(s.seconds)
-	mux.HandleFunc("GET /v1/views/{view}", s.timed("view", s.view))
-	mux.HandleFunc("POST /v1/views/{view}/batch", s.timed("batch", s.batch))
-	mux.HandleFunc("POST /v1/sql", s.timed("sql", s.sql))
-	mux.HandleFunc("GET /v1/status", s.timed("status", s.status))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := o.Operator.Ready(r.Context()); err != nil {
-			problem.Write(w, problem.Busy(err.Error(), time.Second))
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
+	return route.Table{
+		{Method: http.MethodGet, Path: "/v1/views/{view}", Right: access.Look, Object: "view", Handler: s.timed("view", s.view),
+			Doc: route.Doc{ID: "queryView", Tag: "views", Summary: "Query a view, batch merged with speed"}},
+		{Method: http.MethodPost, Path: "/v1/views/{view}/batch", Right: access.Manage, Object: "view", Handler: s.timed("batch", s.batch),
+			Doc: route.Doc{ID: "runBatch", Tag: "views", Summary: "Run the view's batch job now"}},
+		{Method: http.MethodPost, Path: "/v1/sql", Right: access.Query, Handler: s.timed("sql", s.sql),
+			Doc: route.Doc{ID: "runSQL", Tag: "sql", Summary: "Run SQL statements"}},
+		{Method: http.MethodGet, Path: "/v1/status", Right: access.Look, Handler: s.timed("status", s.status),
+			Doc: route.Doc{ID: "getStatus", Tag: "state", Summary: "State of every layer"}},
+		{Method: http.MethodGet, Path: "/metrics", Right: access.Look, Handler: promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}),
+			Doc: route.Doc{ID: "getMetrics", Tag: "state", Summary: "Prometheus metrics"}},
+		{Method: http.MethodGet, Path: "/healthz", Right: access.Public, Handler: http.HandlerFunc(s.healthy),
+			Doc: route.Doc{ID: "getHealth", Tag: "state", Summary: "Whether the process lives"}},
+		{Method: http.MethodGet, Path: "/readyz", Right: access.Public, Handler: http.HandlerFunc(s.ready),
+			Doc: route.Doc{ID: "getReadiness", Tag: "state", Summary: "Whether every part answers"}},
+	}
+}
+
+func (s *server) healthy(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
+
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.Operator.Ready(r.Context()); err != nil {
+		problem.Write(w, problem.Busy(err.Error(), time.Second))
+		return
+	}
+	fmt.Fprintln(w, "ready")
 }
 
 // timed measures a route and turns its error into problem JSON.

@@ -20,6 +20,7 @@ import (
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
 	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/internal/sql"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/serving/query"
@@ -111,11 +112,11 @@ func build(t *testing.T, view string) *catalog.View {
 func newSurface(t *testing.T) (*parts, http.Handler) {
 	t.Helper()
 	p := &parts{view: build(t, "CREATE VIEW v AS SELECT page, count() AS n FROM s GROUP BY page, tumble(ts, INTERVAL 5 MINUTE)")}
-	mux := http.NewServeMux()
-	Routes(mux, Options{
+	routes := Routes(Options{
 		Views: p, Merger: merger{p}, Executor: executor{p}, Operator: p, Metrics: prometheus.NewRegistry(),
 		Log: slog.New(slog.DiscardHandler), QueryTimeout: 50 * time.Millisecond, MaxRows: 9,
 	})
+	mux := routes.Mux(func(_ route.Route, h http.Handler) http.Handler { return h })
 	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("a defect") })
 	return p, Recover(slog.New(slog.DiscardHandler), mux)
 }

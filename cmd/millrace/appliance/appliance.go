@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -28,10 +29,12 @@ import (
 	"github.com/millrace/millrace/ingest/appender"
 	"github.com/millrace/millrace/ingest/jetstream"
 	"github.com/millrace/millrace/ingest/stream"
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/clickhouse/engine"
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/internal/sql"
 	"github.com/millrace/millrace/lake/compact"
 	"github.com/millrace/millrace/lake/deadletter"
@@ -298,14 +301,19 @@ func (a *Appliance) startServing() {
 		Catalog: a.catalog, Definer: a, History: histories{a}, Engine: a.clickhouse, Views: a.merger,
 		Log: a.o.Log, Timeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
 	})
-	mux := http.NewServeMux()
-	a.ingestRoutes(mux)
-	httpapi.Routes(mux, httpapi.Options{
-		Views: a.catalog, Merger: a.merger, Executor: a.executor, Operator: a, Metrics: a.metrics.registry,
-		Log: a.o.Log, QueryTimeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
-	})
-	console.Routes(mux)
-	a.handler = httpapi.Recover(a.o.Log, mux)
+	routes := slices.Concat(
+		a.ingestRoutes(),
+		httpapi.Routes(httpapi.Options{
+			Views: a.catalog, Merger: a.merger, Executor: a.executor, Operator: a, Metrics: a.metrics.registry,
+			Log: a.o.Log, QueryTimeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
+		}),
+		console.Routes(),
+	)
+	a.handler = httpapi.Recover(a.o.Log, routes.Mux(func(_ route.Route, h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r.WithContext(access.With(r.Context(), access.Root)))
+		})
+	}))
 }
 
 // epochFile keeps the epoch length that a data directory was made with.

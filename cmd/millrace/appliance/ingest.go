@@ -9,8 +9,10 @@ import (
 	"github.com/millrace/millrace/ingest/appender"
 	"github.com/millrace/millrace/ingest/decode"
 	ingesthttp "github.com/millrace/millrace/ingest/httpapi"
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/lake/deadletter"
 )
 
@@ -23,14 +25,20 @@ func (a *Appliance) limits() decode.Limits {
 	}.WithDefaults()
 }
 
-// ingestRoutes mounts the door for events and the routes of what it refused.
-func (a *Appliance) ingestRoutes(mux *http.ServeMux) {
-	mux.Handle(ingesthttp.Pattern, ingesthttp.New(ingesthttp.Options{
+// ingestRoutes are the door for events and the routes of what it refused.
+func (a *Appliance) ingestRoutes() route.Table {
+	door := ingesthttp.New(ingesthttp.Options{
 		Streams: targets{a}, DeadLetters: letters{a.letters}, Limits: a.limits(), Budget: a.budget,
 		Metrics: ingesthttp.NewMetrics(a.metrics.registry), Logger: a.o.Log,
-	}))
-	mux.HandleFunc("GET /v1/streams/{stream}/errors", a.listErrors)
-	mux.HandleFunc("POST /v1/streams/{stream}/errors/replay", a.replayErrors)
+	})
+	return route.Table{
+		{Method: http.MethodPost, Path: ingesthttp.Path, Right: access.Append, Object: "stream", Handler: door,
+			Doc: route.Doc{ID: "appendEvents", Tag: "streams", Summary: "Append events to a stream"}},
+		{Method: http.MethodGet, Path: "/v1/streams/{stream}/errors", Right: access.Manage, Object: "stream", Handler: http.HandlerFunc(a.listErrors),
+			Doc: route.Doc{ID: "listDeadLetters", Tag: "streams", Summary: "The newest dead letters of a stream"}},
+		{Method: http.MethodPost, Path: "/v1/streams/{stream}/errors/replay", Right: access.Manage, Object: "stream", Handler: http.HandlerFunc(a.replayErrors),
+			Doc: route.Doc{ID: "replayDeadLetters", Tag: "streams", Summary: "Send the dead letters through the door again"}},
+	}
 }
 
 // counting counts what was acknowledged.
