@@ -45,9 +45,14 @@ func (s *CreateStream) String() string {
 }
 
 // String returns the statement as SQL, a clause to a line.
-func (s *CreateView) String() string {
+func (s *CreateView) String() string { return s.text("VIEW") }
+
+// String returns the statement as SQL, a clause to a line.
+func (s *CreateLeaderboard) String() string { return s.text("LEADERBOARD") }
+
+func (s *CreateView) text(kind string) string {
 	var b strings.Builder
-	b.WriteString("CREATE VIEW ")
+	b.WriteString("CREATE " + kind + " ")
 	if s.IfNotExists {
 		b.WriteString("IF NOT EXISTS ")
 	}
@@ -62,7 +67,11 @@ func (s *CreateView) String() string {
 func optionsText(options []Option) string {
 	parts := make([]string, len(options))
 	for i, o := range options {
-		parts[i] = QuoteName(o.Name) + " = " + o.Value.String()
+		name := o.Name
+		if !isReserved(name) { // a keyword needs no quotes before =
+			name = QuoteName(name)
+		}
+		parts[i] = name + " = " + o.Value.String()
 	}
 	return "WITH (" + strings.Join(parts, ", ") + ")"
 }

@@ -33,8 +33,8 @@ func errorAt(pos Pos, hint, format string, args ...any) *Error {
 	return &Error{Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// Statement is one statement: *CreateStream, *CreateView, *Drop, *Show, *Describe,
-// *ShowCreate or *Select.
+// Statement is one statement: *CreateStream, *CreateView, *CreateLeaderboard, *Drop,
+// *Show, *Describe, *ShowCreate or *Select.
 type Statement interface {
 	Position() Pos
 	String() string
@@ -89,27 +89,30 @@ type CreateView struct {
 	Options     []Option
 }
 
-// Drop is DROP STREAM|VIEW [IF EXISTS] name.
+// CreateLeaderboard is CREATE LEADERBOARD, which is written as CREATE VIEW is.
+type CreateLeaderboard struct{ CreateView }
+
+// Drop is DROP STREAM|VIEW|LEADERBOARD [IF EXISTS] name.
 type Drop struct {
 	Pos      Pos
-	Kind     string // "STREAM" or "VIEW"
+	Kind     string // "STREAM", "VIEW" or "LEADERBOARD"
 	Name     string
 	IfExists bool
 }
 
-// Show is SHOW STREAMS|VIEWS|TABLES|FUNCTIONS.
+// Show is SHOW STREAMS|VIEWS|LEADERBOARDS|TABLES|FUNCTIONS.
 type Show struct {
 	Pos  Pos
 	What string
 }
 
-// Describe is DESCRIBE [TABLE|STREAM|VIEW] name.
+// Describe is DESCRIBE [TABLE|STREAM|VIEW|LEADERBOARD] name.
 type Describe struct {
 	Pos  Pos
 	Name string
 }
 
-// ShowCreate is SHOW CREATE [STREAM|VIEW] name.
+// ShowCreate is SHOW CREATE [STREAM|VIEW|LEADERBOARD] name.
 type ShowCreate struct {
 	Pos  Pos
 	Name string

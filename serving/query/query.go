@@ -28,6 +28,7 @@ type Catalog interface {
 	View(name string) (*catalog.View, error)
 	Streams() []*catalog.Stream
 	Views() []*catalog.View
+	Leaderboards() []*catalog.View
 }
 
 // Definer carries out definitions. Each call returns when what it did is durable and,
@@ -35,8 +36,10 @@ type Catalog interface {
 type Definer interface {
 	CreateStream(ctx context.Context, s *sql.CreateStream) error
 	CreateView(ctx context.Context, v *sql.CreateView) error
+	CreateLeaderboard(ctx context.Context, b *sql.CreateLeaderboard) error
 	DropStream(ctx context.Context, name string) error
 	DropView(ctx context.Context, name string) error
+	DropLeaderboard(ctx context.Context, name string) error
 }
 
 // History gives the engine the events of a stream.
@@ -119,10 +122,15 @@ func (x *Executor) statement(ctx context.Context, s sql.Statement, wait time.Dur
 		return x.define("stream", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateStream(ctx, s))
 	case *sql.CreateView:
 		return x.define("view", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateView(ctx, s))
+	case *sql.CreateLeaderboard:
+		return x.define("leaderboard", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateLeaderboard(ctx, s))
 	case *sql.Drop:
 		drop, kind := x.Definer.DropView, "view"
-		if s.Kind == "STREAM" {
+		switch s.Kind {
+		case "STREAM":
 			drop, kind = x.Definer.DropStream, "stream"
+		case "LEADERBOARD":
+			drop, kind = x.Definer.DropLeaderboard, "leaderboard"
 		}
 		return x.define(kind, s.Name, "dropped", s.IfExists, catalog.ErrNotFound, drop(ctx, s.Name))
 	case *sql.Show:

@@ -44,12 +44,21 @@ func (x *Executor) show(s *sql.Show) (Answer, error) {
 			rows = append(rows, []string{v.Plan.Name, v.Plan.Stream.Name, v.Plan.Cron})
 		}
 		return Answer{Batch: texts([]string{"name", "stream", "batch"}, rows...)}, nil
+	case "LEADERBOARDS":
+		for _, v := range x.Catalog.Leaderboards() {
+			rows = append(rows, []string{v.Plan.Name, v.Plan.Stream.Name, v.Board.Member.Name, v.Board.Score.Name, strings.Join(v.Board.WindowNames(), ", "), v.Plan.Cron})
+		}
+		return Answer{Batch: texts([]string{"name", "stream", "member", "score", "windows", "batch"}, rows...)}, nil
 	case "TABLES":
 		for _, t := range x.Catalog.Streams() {
 			rows = append(rows, []string{t.Plan.Name, "stream"})
 		}
 		for _, v := range x.Catalog.Views() {
-			rows = append(rows, []string{v.Plan.Name, "view"})
+			kind := "view"
+			if v.Board != nil {
+				kind = "leaderboard"
+			}
+			rows = append(rows, []string{v.Plan.Name, kind})
 		}
 		return Answer{Batch: texts([]string{"name", "kind"}, rows...)}, nil
 	case "FUNCTIONS":
@@ -61,7 +70,7 @@ func (x *Executor) show(s *sql.Show) (Answer, error) {
 		}
 		return Answer{Batch: texts([]string{"name", "kind", "usage"}, rows...)}, nil
 	}
-	return Answer{}, &sql.Error{Pos: s.Pos, Msg: "cannot show " + s.What, Hint: "SHOW STREAMS, VIEWS, TABLES or FUNCTIONS"}
+	return Answer{}, &sql.Error{Pos: s.Pos, Msg: "cannot show " + s.What, Hint: "SHOW STREAMS, VIEWS, LEADERBOARDS, TABLES or FUNCTIONS"}
 }
 
 func (x *Executor) describe(s *sql.Describe) (Answer, error) {
@@ -82,7 +91,12 @@ func (x *Executor) describe(s *sql.Describe) (Answer, error) {
 	} else if v, err := x.Catalog.View(s.Name); err == nil {
 		for _, o := range v.Plan.Outputs {
 			role := "key"
-			if o.Agg {
+			switch {
+			case v.Board != nil && o.Name == v.Board.Member.Name:
+				role = "member"
+			case v.Board != nil && o.Name == v.Board.Score.Name:
+				role = "score"
+			case o.Agg:
 				role = "aggregate"
 			}
 			rows = append(rows, []string{o.Name, o.Type.String(), role})

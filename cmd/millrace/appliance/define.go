@@ -45,14 +45,26 @@ func (a *Appliance) CreateView(ctx context.Context, s *sql.CreateView) error {
 	if err != nil {
 		return err
 	}
-	if err := a.openView(ctx, v); err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-		defer cancel()
-		return errors.Join(err, a.dropView(undo, v.Plan.Name))
+	if err := a.openNew(ctx, v, a.catalog.DropView); err != nil {
+		return err
 	}
 	a.o.Log.Info("view created", "view", v.Plan.Name)
 	return nil
 }
+
+// openNew opens a view that has just been declared, and takes it back where that fails.
+func (a *Appliance) openNew(ctx context.Context, v *catalog.View, drop dropFunc) error {
+	err := a.openView(ctx, v)
+	if err == nil {
+		return nil
+	}
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	return errors.Join(err, a.dropView(undo, v.Plan.Name, drop))
+}
+
+// dropFunc takes a definition out of the catalog.
+type dropFunc func(ctx context.Context, name string) (*catalog.View, error)
 
 // openView publishes a view's history where that is not done yet, and starts its speed
 // layer and its schedule.
@@ -77,11 +89,11 @@ func (a *Appliance) DropView(ctx context.Context, name string) error {
 	if err := a.unlessStalled(ctx, a.Ready); err != nil {
 		return err
 	}
-	return a.dropView(ctx, name)
+	return a.dropView(ctx, name, a.catalog.DropView)
 }
 
-func (a *Appliance) dropView(ctx context.Context, name string) error {
-	v, err := a.catalog.DropView(ctx, name)
+func (a *Appliance) dropView(ctx context.Context, name string, drop dropFunc) error {
+	v, err := drop(ctx, name)
 	if err != nil {
 		return err
 	}
