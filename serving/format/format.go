@@ -147,14 +147,14 @@ func appendRow(dst []byte, b *event.Batch, row int) []byte {
 		}
 		dst = appendString(dst, []byte(b.Schema.Columns[i].Name))
 		dst = append(dst, ':')
-		dst = appendJSON(dst, &b.Columns[i], row)
+		dst = AppendJSON(dst, &b.Columns[i], row)
 	}
 	return append(dst, '}')
 }
 
-// appendJSON writes one value. NaN and the infinities become null, as ClickHouse's JSON
+// AppendJSON writes one value. NaN and the infinities become null, as ClickHouse's JSON
 // has them; 64-bit integers are plain numbers.
-func appendJSON(dst []byte, v *event.Vector, row int) []byte {
+func AppendJSON(dst []byte, v *event.Vector, row int) []byte {
 	if v.Null(row) {
 		return append(dst, "null"...)
 	}

@@ -68,6 +68,8 @@ type BatchResult struct {
 type Options struct {
 	Views        Views
 	Merger       Merger
+	Boards       Leaderboards
+	Ranks        Ranks
 	Executor     Executor
 	Operator     Operator
 	Metrics      *prometheus.Registry
@@ -88,7 +90,7 @@ func Routes(o Options) route.Table {
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 	}, []string{"route"})}
 	o.Metrics.MustRegister(s.seconds)
-	return route.Table{
+	return append(s.leaderboardRoutes(o.Boards, o.Ranks), route.Table{
 		{Method: http.MethodGet, Path: "/v1/views/{view}", Right: access.Look, Object: "view", Handler: s.timed("view", s.view),
 			Doc: route.Doc{ID: "queryView", Tag: "views", Summary: "Query a view, batch merged with speed"}},
 		{Method: http.MethodPost, Path: "/v1/views/{view}/batch", Right: access.Manage, Object: "view", Handler: s.timed("batch", s.batch),
@@ -103,7 +105,7 @@ func Routes(o Options) route.Table {
 			Doc: route.Doc{ID: "getHealth", Tag: "state", Summary: "Whether the process lives"}},
 		{Method: http.MethodGet, Path: "/readyz", Right: access.Public, Handler: http.HandlerFunc(s.ready),
 			Doc: route.Doc{ID: "getReadiness", Tag: "state", Summary: "Whether every part answers"}},
-	}
+	}...)
 }
 
 func (s *server) healthy(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }

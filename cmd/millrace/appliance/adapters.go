@@ -25,13 +25,13 @@ func (b blobs) Get(ctx context.Context, name string) ([]byte, bool, error) {
 // heads tells the serving layer how far the streams have come.
 type heads struct{ a *Appliance }
 
-// Head returns the newest entry of a partition.
-func (h heads) Head(ctx context.Context, streamID string, partition int) (uint64, error) {
+// Head returns the newest acknowledged entry of a partition.
+func (h heads) Head(_ context.Context, streamID string, partition int) (uint64, error) {
 	r, err := h.a.stream(streamID)
 	if err != nil {
 		return 0, err
 	}
-	return r.log.Head(ctx, partition)
+	return r.log.acked(partition), nil
 }
 
 // Rejected returns the number of a stream's dead letters.

@@ -41,9 +41,12 @@ import (
 	"github.com/millrace/millrace/lake/objstore/local"
 	"github.com/millrace/millrace/lake/writer"
 	"github.com/millrace/millrace/serving/httpapi"
+	"github.com/millrace/millrace/serving/leaderboard"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/serving/query"
+	"github.com/millrace/millrace/speed/board"
 	"github.com/millrace/millrace/speed/embedded"
+	"github.com/millrace/millrace/speed/redisboard"
 	"github.com/millrace/millrace/speed/redisview"
 	"github.com/millrace/millrace/speed/worker"
 )
@@ -88,6 +91,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	writer   *writer.Metrics
 	worker   *worker.Metrics
+	board    *board.Metrics
 	appender *appender.Metrics
 	compact  *compact.Metrics
 }
@@ -95,7 +99,7 @@ type metrics struct {
 func newMetrics() metrics {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return metrics{registry: r, writer: writer.NewMetrics(r), worker: worker.NewMetrics(r), appender: appender.NewMetrics(r), compact: compact.NewMetrics(r)}
+	return metrics{registry: r, writer: writer.NewMetrics(r), worker: worker.NewMetrics(r), board: board.NewMetrics(r), appender: appender.NewMetrics(r), compact: compact.NewMetrics(r)}
 }
 
 // Start brings the appliance up and returns when every view answers. What it started is
@@ -301,10 +305,11 @@ func (a *Appliance) startServing() {
 		Catalog: a.catalog, Definer: a, History: histories{a}, Engine: a.clickhouse, Views: a.merger,
 		Log: a.o.Log, Timeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
 	})
+	ranks := leaderboard.New(leaderboard.Options{Store: redisboard.New(a.speed.Client()), Views: a.merger, Log: heads{a}, Logger: a.o.Log})
 	routes := slices.Concat(
 		a.ingestRoutes(),
 		httpapi.Routes(httpapi.Options{
-			Views: a.catalog, Merger: a.merger, Executor: a.executor, Operator: a, Metrics: a.metrics.registry,
+			Views: a.catalog, Merger: a.merger, Boards: a.catalog, Ranks: ranks, Executor: a.executor, Operator: a, Metrics: a.metrics.registry,
 			Log: a.o.Log, QueryTimeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
 		}),
 		console.Routes(),

@@ -79,6 +79,9 @@ func (a *Appliance) openView(ctx context.Context, v *catalog.View) error {
 	if err := a.startView(ctx, r, v); err != nil {
 		return err
 	}
+	if err := a.startBoard(ctx, r, v); err != nil {
+		return err
+	}
 	return a.scheduleView(v)
 }
 
@@ -103,6 +106,7 @@ func (a *Appliance) dropView(ctx context.Context, name string, drop dropFunc) er
 		return err
 	}
 	return errors.Join(
+		a.stopBoard(ctx, r, v),
 		a.stopView(ctx, r, v),
 		a.recompute.Drop(ctx, v),
 		a.publications.Drop(ctx, v.ID),
