@@ -78,13 +78,28 @@ func findScalar(name string) (verdict, bool) {
 	return verdict{}, false
 }
 
-// Functions returns the names of the scalar and aggregate functions that may be called.
-func Functions() []string {
-	var names []string
+// Function is a function that may be called.
+type Function struct {
+	Name string
+	Kind string // scalar or aggregate
+}
+
+// Functions returns the scalar and aggregate functions that may be called.
+func Functions() []Function {
+	var out []Function
 	for line := range strings.Lines(functionsText) {
 		if f := strings.SplitN(strings.TrimSpace(line), " ", 4); len(f) == 4 && f[0] != "table" && f[3] == "ok" {
-			names = append(names, f[1])
+			out = append(out, Function{Name: f[1], Kind: f[0]})
 		}
 	}
-	return names
+	return out
+}
+
+// FunctionList returns their names as a list for IN.
+func FunctionList() string {
+	var names []string
+	for _, f := range Functions() {
+		names = append(names, "'"+f.Name+"'") // the engine's own names have no quotes
+	}
+	return strings.Join(names, ",")
 }

@@ -60,8 +60,12 @@ type Approved struct {
 	System []string // of Query.System, the ones that it names
 }
 
-// pureSystem are the engine's own tables of the database system that only compute.
-var pureSystem = []string{"one", "numbers", "numbers_mt", "zeros", "zeros_mt"}
+// pureSystem are the engine's own tables of the database system that only compute, or
+// list what is the same for everybody.
+var pureSystem = []string{
+	"one", "numbers", "numbers_mt", "zeros", "zeros_mt",
+	"aggregate_function_combinators", "data_type_families", "formats", "keywords", "time_zones",
+}
 
 // Select looks at one SELECT. A refusal is a *sql.Error or *problem.Problem with its
 // place in the caller's text.
