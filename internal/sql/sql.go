@@ -34,7 +34,7 @@ func errorAt(pos Pos, hint, format string, args ...any) *Error {
 }
 
 // Statement is one statement: *CreateStream, *CreateView, *CreateLeaderboard, *Drop,
-// *Show, *Describe, *ShowCreate or *Select.
+// *Show, *Describe, *ShowCreate, *Exists or *Select.
 type Statement interface {
 	Position() Pos
 	String() string
@@ -100,22 +100,37 @@ type Drop struct {
 	IfExists bool
 }
 
-// Show is SHOW STREAMS|VIEWS|LEADERBOARDS|TABLES|FUNCTIONS.
+// Show is SHOW STREAMS|VIEWS|LEADERBOARDS|TABLES|FUNCTIONS|DATABASES [FROM database]
+// [[NOT] LIKE pattern].
 type Show struct {
-	Pos  Pos
-	What string
+	Pos         Pos
+	What        string
+	Database    string // empty: none was given
+	DatabasePos Pos
+	Like        *string // pattern of LIKE; nil: none
+	NotLike     bool
+	AnyCase     bool // ILIKE
 }
 
-// Describe is DESCRIBE [TABLE|STREAM|VIEW|LEADERBOARD] name.
+// Describe is DESCRIBE [TABLE|STREAM|VIEW|LEADERBOARD] [database.]name.
 type Describe struct {
-	Pos  Pos
-	Name string
+	Pos      Pos
+	Database string
+	Name     string
 }
 
-// ShowCreate is SHOW CREATE [STREAM|VIEW|LEADERBOARD] name.
+// ShowCreate is SHOW CREATE [TABLE|STREAM|VIEW|LEADERBOARD] [database.]name.
 type ShowCreate struct {
-	Pos  Pos
-	Name string
+	Pos      Pos
+	Database string
+	Name     string
+}
+
+// Exists is EXISTS [TABLE|STREAM|VIEW] [database.]name.
+type Exists struct {
+	Pos      Pos
+	Database string
+	Name     string
 }
 
 // Select is a query. FROM names one stream or view, or a subquery.
@@ -206,6 +221,9 @@ func (s *Describe) Position() Pos { return s.Pos }
 
 // Position returns where the statement begins.
 func (s *ShowCreate) Position() Pos { return s.Pos }
+
+// Position returns where the statement begins.
+func (s *Exists) Position() Pos { return s.Pos }
 
 // Position returns where the query begins.
 func (s *Select) Position() Pos { return s.Pos }

@@ -25,8 +25,10 @@ func (p *parser) statement() (Statement, error) {
 		return p.show(start.pos)
 	case p.acceptWords("DESCRIBE"), p.acceptWords("DESC"):
 		return p.describe(start.pos)
+	case p.acceptWords("EXISTS"):
+		return p.exists(start.pos)
 	}
-	return nil, p.unexpected("CREATE, DROP, SHOW, DESCRIBE or SELECT")
+	return nil, p.unexpected("CREATE, DROP, SHOW, DESCRIBE, EXISTS or SELECT")
 }
 
 func (p *parser) createStream(pos Pos) (*CreateStream, error) {
@@ -195,24 +197,67 @@ func (p *parser) drop(pos Pos) (*Drop, error) {
 }
 
 func (p *parser) show(pos Pos) (*Show, error) {
-	for _, what := range [...]string{"STREAMS", "VIEWS", "LEADERBOARDS", "TABLES", "FUNCTIONS"} {
+	for _, what := range [...]string{"STREAMS", "VIEWS", "LEADERBOARDS", "TABLES", "FUNCTIONS", "DATABASES"} {
 		if p.acceptWords(what) {
-			return &Show{Pos: pos, What: what}, nil
+			return p.showFilter(&Show{Pos: pos, What: what})
 		}
 	}
-	return nil, p.unexpected("STREAMS, VIEWS, LEADERBOARDS, TABLES, FUNCTIONS or CREATE")
+	return nil, p.unexpected("STREAMS, VIEWS, LEADERBOARDS, TABLES, FUNCTIONS, DATABASES or CREATE")
+}
+
+// showFilter reads [FROM|IN database] [[NOT] LIKE|ILIKE 'pattern'].
+func (p *parser) showFilter(s *Show) (*Show, error) {
+	if p.acceptWords("FROM") || p.acceptWords("IN") {
+		s.DatabasePos = p.peek().pos
+		var err error
+		if s.Database, err = p.expectName("a database"); err != nil {
+			return nil, err
+		}
+	}
+	s.NotLike = p.acceptWords("NOT")
+	switch {
+	case p.acceptWords("LIKE"):
+	case p.acceptWords("ILIKE"):
+		s.AnyCase = true
+	case s.NotLike:
+		return nil, p.unexpected("LIKE")
+	default:
+		return s, nil
+	}
+	if p.peek().kind != stringToken {
+		return nil, p.unexpected("a pattern in quotes")
+	}
+	pattern := p.next().text
+	s.Like = &pattern
+	return s, nil
 }
 
 func (p *parser) describe(pos Pos) (*Describe, error) {
 	p.skipKind()
-	name, err := p.expectName("the name of a stream or view")
-	return &Describe{Pos: pos, Name: name}, err
+	database, name, err := p.qualifiedName()
+	return &Describe{Pos: pos, Database: database, Name: name}, err
+}
+
+func (p *parser) exists(pos Pos) (*Exists, error) {
+	p.skipKind()
+	database, name, err := p.qualifiedName()
+	return &Exists{Pos: pos, Database: database, Name: name}, err
 }
 
 func (p *parser) showCreate(pos Pos) (*ShowCreate, error) {
 	p.skipKind()
-	name, err := p.expectName("the name of a stream or view")
-	return &ShowCreate{Pos: pos, Name: name}, err
+	database, name, err := p.qualifiedName()
+	return &ShowCreate{Pos: pos, Database: database, Name: name}, err
+}
+
+// qualifiedName reads [database.]name.
+func (p *parser) qualifiedName() (database, name string, err error) {
+	if t := p.peek(); t.isName() && p.peekAt(1).isSymbol(".") {
+		database = t.text
+		p.at += 2
+	}
+	name, err = p.expectName("the name of a stream or view")
+	return database, name, err
 }
 
 // skipKind reads TABLE, STREAM, VIEW or LEADERBOARD where a name follows it; otherwise the word is

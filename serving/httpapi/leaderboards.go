@@ -309,12 +309,13 @@ func whole(values url.Values, name string, fallback, least, most int) (int, erro
 
 // within runs a question within the limit of a query's time.
 func within[T any](b *boardServer, r *http.Request, ask func(ctx context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), b.QueryTimeout)
+	limits := b.Limits.For(access.From(r.Context()))
+	ctx, cancel := context.WithTimeout(r.Context(), limits.Time)
 	defer cancel()
 	answer, err := ask(ctx)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return answer, problem.New(http.StatusGatewayTimeout, "query-timeout",
-			fmt.Sprintf("the question ran longer than the limit of %s (query.timeout)", b.QueryTimeout), "ask for a window that is kept, or wait less")
+			fmt.Sprintf("the question ran longer than the limit of %s (%stimeout)", limits.Time, limits.Prefix), "ask for a window that is kept, or wait less")
 	}
 	return answer, err
 }

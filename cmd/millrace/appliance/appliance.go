@@ -70,6 +70,7 @@ type Appliance struct {
 	publications *publication.Authority
 	engine       *engine.Engine // nil with an external ClickHouse
 	clickhouse   *clickhouse.Client
+	queries      *queryEngine     // nil where SELECT is refused
 	redis        *embedded.Server // nil with an external Redis
 	speed        *redisview.Store
 	backend      stream.Backend
@@ -133,9 +134,9 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	}
 	a.publications = publication.Open(a.store)
 
-	// 2. Engine, Redis and stream, side by side: none needs another.
+	// 2. Engines, Redis and stream, side by side: none needs another.
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.startEngine(gctx) })
+	g.Go(func() error { return a.startEngines(gctx) })
 	g.Go(func() error { return a.startRedis(gctx) })
 	g.Go(func() error { return a.startBackend(gctx) })
 	if err := g.Wait(); err != nil {
@@ -143,9 +144,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	}
 
 	// 3. The batch layer checks what it has published, since the rest builds on its cuts.
-	if err := a.startBatch(ctx); err != nil {
-		return nil, fmt.Errorf("start batch layer: %w", err)
-	}
+	a.startBatch()
 
 	// 4. Every stream with its readers, then every view.
 	a.budget = appender.NewBudget(o.Config.MaxInFlightBytes)
@@ -188,6 +187,9 @@ func (a *Appliance) Stop(ctx context.Context) error {
 	}
 	if a.redis != nil {
 		a.redis.Stop()
+	}
+	if a.queries != nil {
+		errs = append(errs, a.queries.stop())
 	}
 	if a.clickhouse != nil {
 		errs = append(errs, a.clickhouse.Close())
@@ -246,6 +248,14 @@ func (a *Appliance) openClickHouse(dsn string) error {
 	return err
 }
 
+// startEngines starts the engine of the batch layer and that of queries.
+func (a *Appliance) startEngines(ctx context.Context) error {
+	if err := a.startEngine(ctx); err != nil {
+		return err
+	}
+	return a.startQueryEngine(ctx)
+}
+
 func (a *Appliance) startEngine(ctx context.Context) error {
 	if dsn := a.o.Config.ClickHouseDSN; dsn != "" {
 		if err := a.openClickHouse(dsn); err != nil {
@@ -302,15 +312,15 @@ func (a *Appliance) startServing() {
 		Table: func(id string) string { return sql.QuoteName(tableName(id)) }, EpochLength: a.o.Config.Epoch, Logger: a.o.Log,
 	})
 	a.executor = query.New(query.Options{
-		Catalog: a.catalog, Definer: a, History: histories{a}, Engine: a.clickhouse, Views: a.merger,
-		Log: a.o.Log, Timeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
+		Catalog: a.catalog, Definer: a, History: histories{a}, Engine: a.queries.forQueries(), Views: a.merger,
+		Log: a.o.Log, Limits: roleLimits(a.o.Config),
 	})
 	ranks := leaderboard.New(leaderboard.Options{Store: redisboard.New(a.speed.Client()), Views: a.merger, Log: heads{a}, Logger: a.o.Log})
 	routes := slices.Concat(
 		a.ingestRoutes(),
 		httpapi.Routes(httpapi.Options{
 			Views: a.catalog, Merger: a.merger, Boards: a.catalog, Ranks: ranks, Executor: a.executor, Operator: a, Metrics: a.metrics.registry,
-			Log: a.o.Log, QueryTimeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
+			Log: a.o.Log, Limits: roleLimits(a.o.Config),
 		}),
 		console.Routes(),
 	)
