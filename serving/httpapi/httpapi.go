@@ -97,7 +97,7 @@ func Routes(o Options) route.Table {
 			Doc: route.Doc{ID: "runSQL", Tag: "sql", Summary: "Run SQL statements"}},
 		{Method: http.MethodGet, Path: "/v1/status", Right: access.Look, Handler: s.timed("status", s.status),
 			Doc: route.Doc{ID: "getStatus", Tag: "state", Summary: "State of every layer"}},
-		{Method: http.MethodGet, Path: "/metrics", Right: access.Look, Handler: promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}),
+		{Method: http.MethodGet, Path: "/metrics", Right: access.Watch, Handler: promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}),
 			Doc: route.Doc{ID: "getMetrics", Tag: "state", Summary: "Prometheus metrics"}},
 		{Method: http.MethodGet, Path: "/healthz", Right: access.Public, Handler: http.HandlerFunc(s.healthy),
 			Doc: route.Doc{ID: "getHealth", Tag: "state", Summary: "Whether the process lives"}},

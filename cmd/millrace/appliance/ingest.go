@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/lake/deadletter"
+	"github.com/millrace/millrace/serving/audit"
 )
 
 // limits are those of the configuration; the rest have their defaults.
@@ -128,26 +129,39 @@ func (a *Appliance) replayErrors(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, err)
 		return
 	}
-	objects, err := a.letters.List(r.Context(), def.ID)
+	var total replayed
+	err = audit.Act(r.Context(), a.guard.audit, "replay", def.Plan.Name, func(ctx context.Context) (int64, error) {
+		err := a.replayAll(ctx, run, &total)
+		return int64(total.Replayed), err
+	})
 	if err != nil {
 		problem.Write(w, err)
 		return
 	}
-	var total struct {
-		Replayed int `json:"replayed"`
-		Refused  int `json:"refused"`
+	writeObject(w, total)
+}
+
+// replayed is the answer to POST …/errors/replay.
+type replayed struct {
+	Replayed int `json:"replayed" jsonschema:"rows that are events now"`
+	Refused  int `json:"refused" jsonschema:"rows that are dead letters again"`
+}
+
+func (a *Appliance) replayAll(ctx context.Context, run *running, total *replayed) error {
+	objects, err := a.letters.List(ctx, run.def.ID)
+	if err != nil {
+		return err
 	}
 	for _, o := range objects {
-		err := a.letters.Replay(r.Context(), o.Name, func(ctx context.Context, again []deadletter.Letter) error {
+		err := a.letters.Replay(ctx, o.Name, func(ctx context.Context, again []deadletter.Letter) error {
 			accepted, err := a.replay(ctx, run, o.Name, again)
 			total.Replayed += accepted
 			total.Refused += len(again) - accepted
 			return err
 		})
 		if err != nil {
-			problem.Write(w, fmt.Errorf("replay dead letters: %w", err))
-			return
+			return fmt.Errorf("replay dead letters: %w", err)
 		}
 	}
-	writeObject(w, total)
+	return nil
 }
