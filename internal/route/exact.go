@@ -51,7 +51,7 @@ func exact(r *http.Request) bool {
 		return false
 	}
 	clean := path.Clean(sent)
-	return sent == clean || sent == clean+"/"
+	return sent == clean || clean != "/" && sent == clean+"/"
 }
 
 // refusal takes what net/http answers to a request without a route.

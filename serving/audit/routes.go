@@ -15,7 +15,7 @@ const (
 	// defaultEntries is how many entries an answer has by default.
 	defaultEntries = 100
 	// maxEntries bounds an answer: they are in memory at once.
-	maxEntries = 10_000
+	maxEntries = 1000
 )
 
 // Routes returns the route of the log.
