@@ -40,6 +40,7 @@ import (
 	"github.com/millrace/millrace/lake/writer"
 	"github.com/millrace/millrace/serving/httpapi"
 	"github.com/millrace/millrace/serving/merge"
+	"github.com/millrace/millrace/serving/openapi"
 	"github.com/millrace/millrace/serving/query"
 	"github.com/millrace/millrace/speed/embedded"
 	"github.com/millrace/millrace/speed/redisview"
@@ -163,7 +164,9 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	}
 
 	// 5. What answers.
-	a.startServing()
+	if err := a.startServing(); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -302,7 +305,7 @@ func (a *Appliance) startBackend(ctx context.Context) error {
 }
 
 // startServing builds the HTTP surface.
-func (a *Appliance) startServing() {
+func (a *Appliance) startServing() (err error) {
 	a.merger = merge.New(merge.Options{
 		Publications: a.publications, Speed: a.speed, Batch: a.clickhouse, Log: heads{a},
 		Table: func(id string) string { return sql.QuoteName(tableName(id)) }, EpochLength: a.o.Config.Epoch, Logger: a.o.Log,
@@ -311,7 +314,7 @@ func (a *Appliance) startServing() {
 		Catalog: a.catalog, Definer: auditedDefiner{a, a.guard.audit}, History: histories{a}, Engine: a.clickhouse, Views: a.merger,
 		Log: a.o.Log, Timeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
 	})
-	a.routes = slices.Concat(
+	a.routes, err = openapi.Routes(a.o.Version, slices.Concat(
 		a.ingestRoutes(),
 		httpapi.Routes(httpapi.Options{
 			Views: a.catalog, Merger: a.merger, Executor: auditedExecutor{a.executor, a.guard.audit},
@@ -320,8 +323,12 @@ func (a *Appliance) startServing() {
 		}),
 		a.guardRoutes(),
 		console.Routes(),
-	)
+	))
+	if err != nil {
+		return err
+	}
 	a.handler = a.surface(a.routes)
+	return nil
 }
 
 // epochFile keeps the epoch length that a data directory was made with.

@@ -34,11 +34,11 @@ func (a *Appliance) ingestRoutes() route.Table {
 	})
 	return route.Table{
 		{Method: http.MethodPost, Path: ingesthttp.Path, Right: access.Append, Object: "stream", Handler: door,
-			Doc: route.Doc{ID: "appendEvents", Tag: "streams", Summary: "Append events to a stream"}},
+			Doc: ingesthttp.Doc},
 		{Method: http.MethodGet, Path: "/v1/streams/{stream}/errors", Right: access.Manage, Object: "stream", Handler: http.HandlerFunc(a.listErrors),
-			Doc: route.Doc{ID: "listDeadLetters", Tag: "streams", Summary: "The newest dead letters of a stream"}},
+			Doc: lettersDoc},
 		{Method: http.MethodPost, Path: "/v1/streams/{stream}/errors/replay", Right: access.Manage, Object: "stream", Handler: http.HandlerFunc(a.replayErrors),
-			Doc: route.Doc{ID: "replayDeadLetters", Tag: "streams", Summary: "Send the dead letters through the door again"}},
+			Doc: replayDoc},
 	}
 }
 
@@ -93,11 +93,11 @@ type refusedRow struct {
 	Arrival string `json:"arrival"`
 	Line    int    `json:"line"`
 	Reason  string `json:"reason"`
-	Raw     string `json:"raw"` // as text; bytes that are no UTF-8 are replaced
+	Raw     string `json:"raw" jsonschema:"as text; bytes that are no UTF-8 are replaced"`
 	// RawBase64 is the row as it came, where Raw is not.
-	RawBase64 []byte `json:"raw_base64,omitempty"`
-	Format    string `json:"format,omitempty"` // of the row
-	Header    string `json:"header,omitempty"` // of CSV: the header record
+	RawBase64 []byte `json:"raw_base64,omitempty" jsonschema:"the row as it came, where raw is not"`
+	Format    string `json:"format,omitempty" jsonschema:"of the row: ndjson, json or csv"`
+	Header    string `json:"header,omitempty" jsonschema:"of CSV: the header record"`
 }
 
 // listErrors answers with the newest dead letters of a stream, as NDJSON, newest first.
