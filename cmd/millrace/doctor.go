@@ -64,7 +64,7 @@ func doctor(ctx context.Context, args []string) error {
 		return err
 	}
 	x := &examination{cfg: cfg, quiet: slog.New(slog.DiscardHandler)}
-	for _, check := range []func(context.Context){x.machine, x.lake, x.stream, x.redis, x.clickhouse, x.sandbox} {
+	for _, check := range []func(context.Context){x.machine, x.access, x.lake, x.stream, x.redis, x.clickhouse, x.sandbox} {
 		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(bounded)
 		cancel()

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
 	"github.com/millrace/millrace/cmd/millrace/appliance"
+	"github.com/millrace/millrace/cmd/millrace/webserver"
 	"github.com/millrace/millrace/internal/config"
 )
 
@@ -52,7 +52,12 @@ func newLogger(cfg config.Config) *slog.Logger {
 // has ended or something failed, after everything has stopped: the network first, so
 // that nothing new comes in, then the parts from the top down to the storage.
 func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func(ctx context.Context, url string) error) (err error) {
-	// 1. The address, before anything that takes long: a port in use should say so at once.
+	// 1. Certificate and address, before anything that takes long: what is wrong with them
+	// should be said at once.
+	server, err := webserver.New(webserver.Options{Cert: cfg.TLSCert, Key: cfg.TLSKey, Log: log})
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -71,19 +76,19 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	}()
 
 	// 3. The network, last: whoever connects finds everything there.
-	server := &http.Server{
-		Handler:           a.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	if warning := exposure(cfg); warning != "" {
+		log.Warn(warning)
+	}
+	if secret := a.FirstAdminToken(); secret != "" {
+		fmt.Printf("first admin token, shown only now: %s\n", secret)
 	}
 	failed := make(chan error, 2)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(listener, a.Handler()) }()
 	beside, cancel := context.WithCancel(ctx)
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
-		if err := whenUp(beside, "http://"+listener.Addr().String()); err != nil && beside.Err() == nil {
+		if err := whenUp(beside, server.URL(listener)); err != nil && beside.Err() == nil {
 			failed <- err
 		}
 	}()
@@ -96,8 +101,14 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	log.Info("stopping")
 	draining, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer stop()
-	if derr := server.Shutdown(draining); derr != nil {
-		_ = server.Close() // requests that do not end are cut off
-	}
+	server.Stop(draining)
 	return err
+}
+
+// exposure is what to warn of where tokens and data would cross a network in the clear.
+func exposure(cfg config.Config) string {
+	if !cfg.Exposed() || cfg.TLSCert != "" {
+		return ""
+	}
+	return "the server listens beyond this machine without TLS: tokens and data can be read on the way; set tls.cert and tls.key, or put a TLS proxy in front"
 }

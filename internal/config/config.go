@@ -65,6 +65,7 @@ type Config struct {
 	LakeURL string
 	// EngineLibrary is the path of libchdb; empty is the user's cache.
 	EngineLibrary string
+	Access
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string
 	// LogFormat is text or json. Default text.
@@ -79,6 +80,7 @@ func Default() Config {
 		Grace: 30 * time.Second, FutureSkew: time.Hour,
 		MaxBodyBytes: 64 << 20, MaxRowBytes: 1 << 20, MaxDepth: 64, MaxFields: 1000, MaxInFlightBytes: 256 << 20,
 		SQL:      defaultLimits,
+		Access:   Access{RateBurst: 100},
 		LogLevel: "info", LogFormat: "text",
 	}
 }
@@ -93,7 +95,7 @@ type key struct {
 // keys lists every setting of c. The name gives the flag too, and the variable:
 // redis.url is --redis.url and MILLRACE_REDIS_URL.
 func (c *Config) keys() []key {
-	return slices.Concat([]key{
+	return slices.Concat(c.Access.keys(), []key{
 		{"data_dir", "directory of all data", text(&c.DataDir)},
 		{"listen", "HTTP address", text(&c.Listen)},
 		{"epoch", "length of an epoch", duration(&c.Epoch)},
@@ -323,6 +325,7 @@ func (c *Config) validate() []error {
 	address("clickhouse.dsn", c.ClickHouseDSN, "http", "https", "clickhouse")
 	address("stream.url", c.StreamURL, "nats", "tls")
 	address("lake.url", c.LakeURL, "file")
+	c.Access.validate(fail, within)
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
 	default:

@@ -46,6 +46,15 @@ var formats = []Format{
 // aliases are other names of formats: ClickHouse's.
 var aliases = map[string]string{"jsoneachrow": "ndjson", "csvwithnames": "csv", "arrowstream": "arrow"}
 
+// ContentTypes lists the media types of all formats.
+func ContentTypes() []string {
+	types := make([]string, len(formats))
+	for i, f := range formats {
+		types[i] = f.ContentType
+	}
+	return types
+}
+
 // Choose picks the format of a request: ?format=, else Accept, else JSON.
 func Choose(r *http.Request) (Format, error) {
 	if name := r.URL.Query().Get("format"); name != "" {

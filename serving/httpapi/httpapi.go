@@ -51,6 +51,8 @@ type Operator interface {
 	RunBatch(ctx context.Context, view string, rebuild bool) (BatchResult, error)
 	// Status returns a value that encodes as JSON.
 	Status(ctx context.Context) any
+	// StatusType returns a value of the type that Status returns, for the API description.
+	StatusType() any
 	// Ready returns nil once queries can be answered.
 	Ready(ctx context.Context) error
 }
@@ -60,7 +62,7 @@ type BatchResult struct {
 	Generation uint64 `json:"generation"`
 	Cut        int64  `json:"cut"`
 	Rows       int64  `json:"rows"`
-	Drift      any    `json:"drift"`
+	Drift      any    `json:"drift" jsonschema:"how batch and speed compared for the epochs that the run took over"`
 }
 
 // Options are the parts of the surface.
@@ -90,19 +92,19 @@ func Routes(o Options) route.Table {
 	o.Metrics.MustRegister(s.seconds)
 	return append(s.leaderboardRoutes(o.Boards, o.Ranks), route.Table{
 		{Method: http.MethodGet, Path: "/v1/views/{view}", Right: access.Look, Object: "view", Handler: s.timed("view", s.view),
-			Doc: route.Doc{ID: "queryView", Tag: "views", Summary: "Query a view, batch merged with speed"}},
+			Doc: viewDoc},
 		{Method: http.MethodPost, Path: "/v1/views/{view}/batch", Right: access.Manage, Object: "view", Handler: s.timed("batch", s.batch),
-			Doc: route.Doc{ID: "runBatch", Tag: "views", Summary: "Run the view's batch job now"}},
+			Doc: batchDoc},
 		{Method: http.MethodPost, Path: "/v1/sql", Right: access.Query, Handler: s.timed("sql", s.sql),
 			Doc: sqlDoc},
 		{Method: http.MethodGet, Path: "/v1/status", Right: access.Look, Handler: s.timed("status", s.status),
-			Doc: route.Doc{ID: "getStatus", Tag: "state", Summary: "State of every layer"}},
-		{Method: http.MethodGet, Path: "/metrics", Right: access.Look, Handler: promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}),
-			Doc: route.Doc{ID: "getMetrics", Tag: "state", Summary: "Prometheus metrics"}},
+			Doc: statusDoc(o.Operator)},
+		{Method: http.MethodGet, Path: "/metrics", Right: access.Watch, Handler: promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}),
+			Doc: metricsDoc},
 		{Method: http.MethodGet, Path: "/healthz", Right: access.Public, Handler: http.HandlerFunc(s.healthy),
-			Doc: route.Doc{ID: "getHealth", Tag: "state", Summary: "Whether the process lives"}},
+			Doc: healthDoc},
 		{Method: http.MethodGet, Path: "/readyz", Right: access.Public, Handler: http.HandlerFunc(s.ready),
-			Doc: route.Doc{ID: "getReadiness", Tag: "state", Summary: "Whether every part answers"}},
+			Doc: readyDoc},
 	}...)
 }
 

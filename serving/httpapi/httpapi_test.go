@@ -79,6 +79,7 @@ func (p *parts) RunBatch(_ context.Context, view string, rebuild bool) (BatchRes
 }
 
 func (p *parts) Status(context.Context) any  { return map[string]bool{"healthy": true} }
+func (p *parts) StatusType() any             { return map[string]bool{} }
 func (p *parts) Ready(context.Context) error { return p.err }
 
 func answerBatch() *event.Batch {

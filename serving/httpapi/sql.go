@@ -43,15 +43,10 @@ var sqlDoc = route.Doc{
 
 // SQLAnswer is the shape of a JSON answer of POST /v1/sql.
 type SQLAnswer struct {
-	Meta []struct {
-		Name string `json:"name"`
-		Type string `json:"type"`
-	} `json:"meta"`
-	Data []map[string]any `json:"data"`
-	Rows int64            `json:"rows"`
-	// Provenance has one element for each view (as of the view's own API) and stream
-	// (stream, positions) that the answer is made of.
-	Provenance []map[string]any `json:"provenance,omitempty"`
+	Meta       []Column         `json:"meta"`
+	Data       []map[string]any `json:"data" jsonschema:"one object a row; NaN and infinities are null"`
+	Rows       int64            `json:"rows"`
+	Provenance []map[string]any `json:"provenance,omitempty" jsonschema:"one element for each view (as of the view's own API) and stream (stream, positions) that the answer is made of"`
 }
 
 func (s *server) sql(w http.ResponseWriter, r *http.Request) error {

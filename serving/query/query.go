@@ -125,9 +125,10 @@ type Response struct {
 	Body        io.ReadCloser // an error after the first bytes comes from Read
 	Format      string        // ClickHouse's name
 	ContentType string
-	Header      http.Header // X-ClickHouse-* of the engine
-	Sources     []Source    // what the answer is made of
-	Statement   string      // select, show, describe, exists, create or drop
+	Header      http.Header  // X-ClickHouse-* of the engine
+	Sources     []Source     // what the answer is made of
+	Statement   string       // select, show, describe, exists, create or drop
+	Rows        func() int64 // of the answer as far as it was read; nil: not known
 }
 
 // Stream runs one statement.

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,7 +28,6 @@ import (
 	"github.com/millrace/millrace/ingest/appender"
 	"github.com/millrace/millrace/ingest/jetstream"
 	"github.com/millrace/millrace/ingest/stream"
-	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/clickhouse/engine"
@@ -43,6 +41,7 @@ import (
 	"github.com/millrace/millrace/serving/httpapi"
 	"github.com/millrace/millrace/serving/leaderboard"
 	"github.com/millrace/millrace/serving/merge"
+	"github.com/millrace/millrace/serving/openapi"
 	"github.com/millrace/millrace/serving/query"
 	"github.com/millrace/millrace/speed/board"
 	"github.com/millrace/millrace/speed/embedded"
@@ -79,7 +78,10 @@ type Appliance struct {
 	budget       *appender.Budget
 	merger       *merge.Merger
 	executor     *query.Executor
+	guard        *guard
+	routes       route.Table
 	handler      http.Handler
+	unlock       func() // frees the data directory
 
 	define  sync.Mutex // one definition at a time
 	mu      sync.RWMutex
@@ -117,8 +119,8 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	}()
 
 	// 1. The lake's store: it holds the catalog and says what is published.
-	if err := os.MkdirAll(o.Config.DataDir, 0o755); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
+	if a.unlock, err = lockData(o.Config.DataDir); err != nil {
+		return nil, err
 	}
 	if a.store, err = local.Open(lakeDir(o.Config)); err != nil {
 		return nil, err
@@ -133,6 +135,9 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		return nil, err
 	}
 	a.publications = publication.Open(a.store)
+	if err := a.startGuard(ctx); err != nil {
+		return nil, err
+	}
 
 	// 2. Engines, Redis and stream, side by side: none needs another.
 	g, gctx := errgroup.WithContext(ctx)
@@ -162,7 +167,9 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	}
 
 	// 5. What answers.
-	a.startServing()
+	if err := a.startServing(); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -199,6 +206,12 @@ func (a *Appliance) Stop(ctx context.Context) error {
 	}
 	if a.backend != nil {
 		errs = append(errs, a.backend.Close())
+	}
+	if a.guard != nil {
+		errs = append(errs, a.guard.close(ctx))
+	}
+	if a.unlock != nil {
+		a.unlock()
 	}
 	return errors.Join(errs...)
 }
@@ -306,29 +319,31 @@ func (a *Appliance) startBackend(ctx context.Context) error {
 }
 
 // startServing builds the HTTP surface.
-func (a *Appliance) startServing() {
+func (a *Appliance) startServing() (err error) {
 	a.merger = merge.New(merge.Options{
 		Publications: a.publications, Speed: a.speed, Batch: a.clickhouse, Log: heads{a},
 		Table: func(id string) string { return sql.QuoteName(tableName(id)) }, EpochLength: a.o.Config.Epoch, Logger: a.o.Log,
 	})
 	a.executor = query.New(query.Options{
-		Catalog: a.catalog, Definer: a, History: histories{a}, Engine: a.queries.forQueries(), Views: a.merger,
+		Catalog: a.catalog, Definer: auditedDefiner{a, a.guard.audit}, History: histories{a}, Engine: a.queries.forQueries(), Views: a.merger,
 		Log: a.o.Log, Limits: roleLimits(a.o.Config),
 	})
 	ranks := leaderboard.New(leaderboard.Options{Store: redisboard.New(a.speed.Client()), Views: a.merger, Log: heads{a}, Logger: a.o.Log})
-	routes := slices.Concat(
+	a.routes, err = openapi.Routes(a.o.Version, slices.Concat(
 		a.ingestRoutes(),
 		httpapi.Routes(httpapi.Options{
-			Views: a.catalog, Merger: a.merger, Boards: a.catalog, Ranks: ranks, Executor: a.executor, Operator: a, Metrics: a.metrics.registry,
+			Views: a.catalog, Merger: a.merger, Boards: a.catalog, Ranks: ranks, Executor: auditedExecutor{a.executor, a.guard.audit},
+			Operator: auditedOperator{a, a.guard.audit}, Metrics: a.metrics.registry,
 			Log: a.o.Log, Limits: roleLimits(a.o.Config),
 		}),
+		a.guardRoutes(),
 		console.Routes(),
-	)
-	a.handler = httpapi.Recover(a.o.Log, routes.Mux(func(_ route.Route, h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(w, r.WithContext(access.With(r.Context(), access.Root)))
-		})
-	}))
+	))
+	if err != nil {
+		return err
+	}
+	a.handler = a.surface(a.routes)
+	return nil
 }
 
 // epochFile keeps the epoch length that a data directory was made with.

@@ -64,6 +64,9 @@ type ColumnStatus struct {
 	Aggregate bool   `json:"aggregate"`
 }
 
+// StatusType implements the operator of the HTTP surface.
+func (a *Appliance) StatusType() any { return Status{} }
+
 // Status implements the operator of the HTTP surface.
 func (a *Appliance) Status(ctx context.Context) any {
 	s := Status{

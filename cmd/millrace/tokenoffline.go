@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/millrace/millrace/cmd/millrace/appliance"
+	"github.com/millrace/millrace/internal/access"
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/serving/auth"
+)
+
+// createTokenOffline makes a token in the data directory of a server that is stopped. The
+// token goes to standard output and what it is to standard error, so that a script takes
+// the one.
+func createTokenOffline(ctx context.Context, args []string) error {
+	fs := flags("token create")
+	load := config.Flags(fs)
+	role := fs.String("role", string(access.Admin), "ingest, read, sql or admin")
+	expires := fs.String("expires", "", "a span such as 720h, or RFC 3339; empty: never")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() < 1 {
+		return errUsage
+	}
+	cfg, err := load(os.Environ())
+	if err != nil {
+		return err
+	}
+	t, secret, err := appliance.CreateTokenOffline(ctx, cfg, auth.Request{
+		Name: fs.Arg(0), Role: access.Role(*role), Objects: fs.Args()[1:], Expires: *expires,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "token %s (%s, role %s), shown only now:\n", t.ID, t.Name, t.Role)
+	fmt.Println(secret)
+	return nil
+}
