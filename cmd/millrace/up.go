@@ -58,6 +58,13 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer listener.Close()
+	clickhouse, err := listenForClickHouse(cfg)
+	if err != nil {
+		return err
+	}
+	if clickhouse != nil {
+		defer clickhouse.Close()
+	}
 
 	// 2. The parts, bottom-up.
 	a, err := appliance.Start(ctx, appliance.Options{Config: cfg, Log: log, Version: version})
@@ -71,14 +78,14 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	}()
 
 	// 3. The network, last: whoever connects finds everything there.
-	server := &http.Server{
-		Handler:           a.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	failed := make(chan error, 2)
+	server := newHTTPServer(a.Handler(), log)
+	failed := make(chan error, 3)
 	go func() { failed <- server.Serve(listener) }()
+	clickhouseServer := newHTTPServer(a.ClickHouse(), log)
+	if clickhouse != nil {
+		go func() { failed <- clickhouseServer.Serve(clickhouse) }()
+		fmt.Printf("clients of ClickHouse find it at http://%s\n", clickhouse.Addr())
+	}
 	beside, cancel := context.WithCancel(ctx)
 	finished := make(chan struct{})
 	go func() {
@@ -96,8 +103,10 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	log.Info("stopping")
 	draining, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer stop()
-	if derr := server.Shutdown(draining); derr != nil {
-		_ = server.Close() // requests that do not end are cut off
+	for _, s := range []*http.Server{clickhouseServer, server} {
+		if derr := s.Shutdown(draining); derr != nil {
+			_ = s.Close() // requests that do not end are cut off
+		}
 	}
 	return err
 }

@@ -28,7 +28,7 @@ func TestEveryKeyRefusesABadValue(t *testing.T) {
 		"data_dir": "", "listen": "nowhere", "epoch": "1ms", "flush": "1m", "linger": "2s", "grace": "0s",
 		"query.timeout": "soon", "query.max_rows": "0", "ingest.future_skew": "-1s",
 		"ingest.max_body_bytes": "12", "ingest.max_row_bytes": "1", "ingest.max_depth": "0", "ingest.max_fields": "many", "ingest.max_in_flight_bytes": "1",
-		"redis.url": "localhost:6379", "clickhouse.dsn": "tcp://x", "stream.url": "kafka://x",
+		"redis.url": "localhost:6379", "clickhouse.dsn": "tcp://x", "clickhouse.listen": "here:8123456", "stream.url": "kafka://x",
 		"lake.url": "ftp://x", "log.level": "loud", "log.format": "xml",
 	}
 	free := map[string]bool{"clickhouse.lake_path": true, "engine.library": true} // any path will do
