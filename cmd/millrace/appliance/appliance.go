@@ -26,6 +26,7 @@ import (
 	"github.com/millrace/millrace/batch/recompute"
 	"github.com/millrace/millrace/batch/schedule"
 	"github.com/millrace/millrace/dashboards/console"
+	"github.com/millrace/millrace/dashboards/tracker"
 	"github.com/millrace/millrace/ingest/appender"
 	"github.com/millrace/millrace/ingest/jetstream"
 	"github.com/millrace/millrace/ingest/stream"
@@ -308,6 +309,7 @@ func (a *Appliance) startServing() {
 			Log: a.o.Log, QueryTimeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
 		}),
 		console.Routes(),
+		tracker.Routes(),
 	)
 	a.handler = httpapi.Recover(a.o.Log, routes.Mux(func(_ route.Route, h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
