@@ -7,7 +7,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help build run engine test test-parts bench lint fuzz mutate clean
+.PHONY: help build run engine test test-parts bench lint fuzz mutate tracker clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ fuzz: ## Fuzz every decoder for FUZZ each (default 30s)
 
 mutate: engine ## Break the exactness on purpose and see the exactness test fail
 	./.ci/mutate
+
+tracker: ## Make the small form of the JavaScript tracker again
+	$(GO) test ./dashboards/tracker -run TestScriptIsTheSourceMadeSmall -update
 
 clean: ## Remove what was built and the demo's data
 	rm -rf bin data

@@ -70,7 +70,7 @@ func newServer(t testing.TB, args ...string) *server {
 	}
 	s := &server{
 		t: t, url: "http://" + address, log: logged,
-		args: append([]string{path, "up", "--data", filepath.Join(dir, "data"), "--listen", address, "--log.level", "warn"}, args...),
+		args: append([]string{path, "up", "--data", filepath.Join(dir, "data"), "--listen", address, "--clickhouse.listen", "127.0.0.1:0", "--log.level", "warn"}, args...),
 	}
 	s.start()
 	t.Cleanup(func() {

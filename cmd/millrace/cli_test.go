@@ -246,7 +246,7 @@ func TestCommands(t *testing.T) {
 	t.Run("stop and start", func(t *testing.T) {
 		before, _ := ok(t, "", "sql", "-format", "csv", "SELECT page, hits, ms FROM pages ORDER BY page")
 		data := filepath.Join(filepath.Dir(s.log.Name()), "data")
-		_, stderr, code := cli(t, nil, "", "up", "--data", data, "--listen", strings.TrimPrefix(s.url, "http://"))
+		_, stderr, code := cli(t, nil, "", "up", "--data", data, "--listen", strings.TrimPrefix(s.url, "http://"), "--clickhouse.listen", "")
 		if code != 1 {
 			t.Errorf("a second server at the same address: exit code %d", code)
 		}
@@ -259,7 +259,7 @@ func TestCommands(t *testing.T) {
 		if code := process.ProcessState.ExitCode(); code != 0 {
 			t.Errorf("exit code %d after SIGTERM", code)
 		}
-		_, stderr, code = cli(t, nil, "", "up", "--data", data, "--listen", "127.0.0.1:0", "--epoch", "2s")
+		_, stderr, code = cli(t, nil, "", "up", "--data", data, "--listen", "127.0.0.1:0", "--clickhouse.listen", "127.0.0.1:0", "--epoch", "2s")
 		if code != 1 {
 			t.Errorf("another epoch on the same data: exit code %d", code)
 		}

@@ -58,11 +58,22 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	if err != nil {
 		return err
 	}
+	clickhouseServer, err := webserver.New(webserver.Options{Cert: cfg.TLSCert, Key: cfg.TLSKey, Log: log})
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer listener.Close()
+	clickhouse, err := listenForClickHouse(cfg)
+	if err != nil {
+		return err
+	}
+	if clickhouse != nil {
+		defer clickhouse.Close()
+	}
 
 	// 2. The parts, bottom-up.
 	a, err := appliance.Start(ctx, appliance.Options{Config: cfg, Log: log, Version: version})
@@ -82,8 +93,12 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	if secret := a.FirstAdminToken(); secret != "" {
 		fmt.Printf("first admin token, shown only now: %s\n", secret)
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- server.Serve(listener, a.Handler()) }()
+	if clickhouse != nil {
+		go func() { failed <- clickhouseServer.Serve(clickhouse, a.ClickHouse()) }()
+		fmt.Printf("clients of ClickHouse find it at %s\n", clickhouseServer.URL(clickhouse))
+	}
 	beside, cancel := context.WithCancel(ctx)
 	finished := make(chan struct{})
 	go func() {
@@ -101,6 +116,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	log.Info("stopping")
 	draining, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer stop()
+	clickhouseServer.Stop(draining)
 	server.Stop(draining)
 	return err
 }

@@ -34,7 +34,8 @@ func formatOf(contentType string) (decode.Format, error) {
 	media, params, err := mime.ParseMediaType(contentType)
 	if charset := params["charset"]; err == nil && (charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "us-ascii")) {
 		switch media {
-		case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines":
+		case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines",
+			"text/plain": // which a page may send to another origin without asking first
 			return decode.NDJSON, nil
 		case "application/json":
 			return decode.JSON, nil
@@ -43,7 +44,7 @@ func formatOf(contentType string) (decode.Format, error) {
 		}
 	}
 	return 0, problem.New(http.StatusUnsupportedMediaType, "content-type", fmt.Sprintf("Content-Type %q is not taken", contentType),
-		"send application/x-ndjson, application/json or text/csv, in UTF-8")
+		"send application/x-ndjson (or text/plain), application/json or text/csv, in UTF-8")
 }
 
 // csvHeader returns the header record of a CSV body that was decoded, as it came.

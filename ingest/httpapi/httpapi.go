@@ -132,6 +132,7 @@ type RowError struct {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	allowPage(w, r)
 	name := r.PathValue("stream")
 	target, err := h.o.Streams.Lookup(name)
 	label := name
@@ -167,10 +168,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, target *Target, 
 	if err != nil {
 		return Reply{}, err
 	}
-	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxKeyBytes {
-		return Reply{}, problem.New(http.StatusBadRequest, "idempotency-key",
-			fmt.Sprintf("the Idempotency-Key has %d bytes, the limit is %d", len(key), maxKeyBytes), "send a shorter one, like a UUID")
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return Reply{}, err
 	}
 	share := h.o.Budget.Reserve()
 	defer share.Release()

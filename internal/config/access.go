@@ -78,7 +78,7 @@ func (a *Access) validate(fail func(name, format string, args ...any), within fu
 }
 
 // addresses are those that the server listens on.
-func (c *Config) addresses() []string { return []string{c.Listen} }
+func (c *Config) addresses() []string { return []string{c.Listen, c.ClickHouseListen} }
 
 // Exposed reports whether the server listens beyond this machine.
 func (c *Config) Exposed() bool {

@@ -57,6 +57,9 @@ type Config struct {
 	RedisURL string
 	// ClickHouseDSN: http://, https:// or clickhouse://.
 	ClickHouseDSN string
+	// ClickHouseListen is the address of the endpoint that speaks ClickHouse's HTTP
+	// protocol. Default "127.0.0.1:8123"; empty is none; port 0 picks a free one.
+	ClickHouseListen string
 	// ClickHouseLakePath is the lake's path as an external ClickHouse server sees it.
 	ClickHouseLakePath string
 	// StreamURL: nats://.
@@ -75,7 +78,7 @@ type Config struct {
 // Default returns the configuration that an empty file means.
 func Default() Config {
 	return Config{
-		DataDir: "data", Listen: "127.0.0.1:8080",
+		DataDir: "data", Listen: "127.0.0.1:8080", ClickHouseListen: "127.0.0.1:8123",
 		Epoch: time.Minute, Flush: 100 * time.Millisecond, Linger: 5 * time.Millisecond,
 		Grace: 30 * time.Second, FutureSkew: time.Hour,
 		MaxBodyBytes: 64 << 20, MaxRowBytes: 1 << 20, MaxDepth: 64, MaxFields: 1000, MaxInFlightBytes: 256 << 20,
@@ -110,6 +113,7 @@ func (c *Config) keys() []key {
 		{"ingest.max_in_flight_bytes", "most bytes of requests being worked on", integer(&c.MaxInFlightBytes)},
 		{"redis.url", "external Redis; empty: embedded", text(&c.RedisURL)},
 		{"clickhouse.dsn", "external ClickHouse; empty: the embedded engine", text(&c.ClickHouseDSN)},
+		{"clickhouse.listen", "address for clients of ClickHouse; empty: none", text(&c.ClickHouseListen)},
 		{"clickhouse.lake_path", "the lake's path as an external ClickHouse sees it", text(&c.ClickHouseLakePath)},
 		{"stream.url", "external NATS; empty: embedded", text(&c.StreamURL)},
 		{"lake.url", "where the lake is; empty: lake/ in data_dir", text(&c.LakeURL)},
@@ -300,10 +304,16 @@ func (c *Config) validate() []error {
 	if c.DataDir == "" {
 		fail("data_dir", "must not be empty")
 	}
-	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
-		fail("listen", "%q is not host:port", c.Listen)
-	} else if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		fail("listen", "%q has no port from 0 to 65535", c.Listen)
+	hostPort := func(name, s string) {
+		if _, port, err := net.SplitHostPort(s); err != nil {
+			fail(name, "%q is not host:port", s)
+		} else if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+			fail(name, "%q has no port from 0 to 65535", s)
+		}
+	}
+	hostPort("listen", c.Listen)
+	if c.ClickHouseListen != "" {
+		hostPort("clickhouse.listen", c.ClickHouseListen)
 	}
 	between("epoch", c.Epoch, 100*time.Millisecond, 24*time.Hour)
 	between("flush", c.Flush, 5*time.Millisecond, 10*time.Second)

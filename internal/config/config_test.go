@@ -31,7 +31,7 @@ func TestEveryKeyRefusesABadValue(t *testing.T) {
 		"query.read.timeout": "2h", "query.read.max_rows": "-1", "query.read.max_bytes": "1", "query.read.max_memory_bytes": "1", "query.read.max_view_rows": "-1", "query.read.concurrency": "1000",
 		"ingest.future_skew":    "-1s",
 		"ingest.max_body_bytes": "12", "ingest.max_row_bytes": "1", "ingest.max_depth": "0", "ingest.max_fields": "many", "ingest.max_in_flight_bytes": "1",
-		"redis.url": "localhost:6379", "clickhouse.dsn": "tcp://x", "stream.url": "kafka://x",
+		"redis.url": "localhost:6379", "clickhouse.dsn": "tcp://x", "clickhouse.listen": "here:8123456", "stream.url": "kafka://x",
 		"auth.required": "perhaps", "tls.cert": "cert.pem", "tls.key": "key.pem", "cors.origins": "https://a.example/path",
 		"rate.requests": "-1", "rate.burst": "0",
 		"lake.url": "ftp://x", "log.level": "loud", "log.format": "xml",

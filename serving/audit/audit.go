@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -94,6 +95,14 @@ type addressKey struct{}
 // WithAddress returns a context that carries where a request came from.
 func WithAddress(ctx context.Context, address string) context.Context {
 	return context.WithValue(ctx, addressKey{}, address)
+}
+
+// Host is the address of a client (of http.Request.RemoteAddr) without its port.
+func Host(remote string) string {
+	if h, _, err := net.SplitHostPort(remote); err == nil {
+		return h
+	}
+	return remote
 }
 
 // complete fills in what the caller left empty, and takes secrets and excess out.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -128,7 +127,7 @@ func holders(right access.Right) string {
 func (g *Gate) Wrap(r route.Route, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		g.answerOrigin(w, req, r)
-		ctx := audit.WithAddress(req.Context(), host(req.RemoteAddr))
+		ctx := audit.WithAddress(req.Context(), audit.Host(req.RemoteAddr))
 		p, err := g.Identify(req)
 		if key := writeKey(r, req); key != "" {
 			if err == nil && !presented(req) {
@@ -261,20 +260,12 @@ func credential(r *http.Request) (string, error) {
 	return r.Header.Get(clickHouseKey), nil
 }
 
-// host is the address of a client without its port.
-func host(remote string) string {
-	if h, _, err := net.SplitHostPort(remote); err == nil {
-		return h
-	}
-	return remote
-}
-
 // network is what a rate is kept for: an IPv4 address, or the /64 of an IPv6 address, of
 // which one client has as many addresses as it likes.
 func network(remote string) string {
-	a, err := netip.ParseAddr(host(remote))
+	a, err := netip.ParseAddr(audit.Host(remote))
 	if err != nil {
-		return host(remote)
+		return audit.Host(remote)
 	}
 	if a = a.Unmap(); a.Is6() {
 		if p, err := a.WithZone("").Prefix(64); err == nil {

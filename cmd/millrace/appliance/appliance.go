@@ -25,6 +25,7 @@ import (
 	"github.com/millrace/millrace/batch/recompute"
 	"github.com/millrace/millrace/batch/schedule"
 	"github.com/millrace/millrace/dashboards/console"
+	"github.com/millrace/millrace/dashboards/tracker"
 	"github.com/millrace/millrace/ingest/appender"
 	"github.com/millrace/millrace/ingest/jetstream"
 	"github.com/millrace/millrace/ingest/stream"
@@ -338,6 +339,7 @@ func (a *Appliance) startServing() (err error) {
 		}),
 		a.guardRoutes(),
 		console.Routes(),
+		tracker.Routes(),
 	))
 	if err != nil {
 		return err

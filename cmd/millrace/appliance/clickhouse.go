@@ -1,0 +1,32 @@
+package appliance
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/millrace/millrace/serving/audit"
+	"github.com/millrace/millrace/serving/chhttp"
+	"github.com/millrace/millrace/serving/httpapi"
+)
+
+// ClickHouse is the endpoint for clients of ClickHouse, which has a port of its own. It is
+// called once.
+func (a *Appliance) ClickHouse() http.Handler {
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "millrace_clickhouse_endpoint_seconds", Help: "Time to answer a statement of the ClickHouse endpoint to its end.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+	}, []string{"ok"})
+	a.metrics.registry.MustRegister(seconds)
+	endpoint := chhttp.New(chhttp.Options{
+		Executor: auditedExecutor{a.executor, a.guard.audit}, Identify: a.guard.gate.Admit, Log: a.o.Log,
+		Done: func(_ context.Context, o chhttp.Outcome) {
+			seconds.WithLabelValues(strconv.FormatBool(o.Err == nil)).Observe(o.Duration.Seconds())
+		},
+	})
+	return httpapi.Recover(a.o.Log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		endpoint.ServeHTTP(w, r.WithContext(audit.WithAddress(r.Context(), audit.Host(r.RemoteAddr))))
+	}))
+}
