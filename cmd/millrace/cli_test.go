@@ -52,7 +52,7 @@ func TestCommandsWithoutServer(t *testing.T) {
 			t.Errorf("%v: exit code %d", args, code)
 		}
 		for _, c := range commands {
-			expect(t, "help", out, `(?m)^  `+c.name+`.*`+regexp.QuoteMeta(c.about))
+			expect(t, "help", out, `(?m)^  `+c.name+`.*(\n +)?`+regexp.QuoteMeta(c.about))
 		}
 	}
 	if out, _, code := cli(t, nil, "", "version"); code != 0 || strings.TrimSpace(out) == "" {

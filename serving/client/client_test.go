@@ -255,7 +255,8 @@ func TestErrors(t *testing.T) {
 		{"other JSON", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(404)
 			_, _ = io.WriteString(w, `{"type":"x","status":200}`)
-		}, client.Error{Status: 404, Title: "Not Found", Detail: `404 Not Found: {"type":"x","status":200}`, Offset: -1}, "404"},
+		}, client.Error{Status: 404, Title: "Not Found", Detail: `404 Not Found: {"type":"x","status":200}`, Offset: -1,
+			Hint: "what answers is no Millrace server, or an older one without /v1/sql"}, "404"},
 	} {
 		k := serve(t, c.answer, client.Options{Retries: -1})
 		_, err := k.Query(t.Context(), "SELECT 1", client.SQLOptions{})

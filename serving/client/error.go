@@ -67,6 +67,9 @@ func readError(reply *http.Response) error {
 		if shown := shorten(bytes.TrimSpace(text)); shown != "" {
 			e.Detail += ": " + shown
 		}
+		if reply.StatusCode == http.StatusNotFound {
+			e.Hint = "what answers is no Millrace server, or an older one without " + reply.Request.URL.Path
+		}
 	}
 	e.Status = reply.StatusCode // what HTTP says counts
 	if seconds, err := strconv.Atoi(reply.Header.Get("Retry-After")); err == nil && seconds > 0 {

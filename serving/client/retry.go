@@ -28,8 +28,9 @@ func (c *Client) again(ctx context.Context, r *call, failure error, try int) (ti
 	if !errors.As(failure, &e) {
 		return wait, true // the connection was refused or lost
 	}
-	switch e.Status {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway:
+	switch {
+	case e.Status == http.StatusTooManyRequests, e.Status == http.StatusServiceUnavailable, e.Status == http.StatusBadGateway,
+		e.Status > 499 && r.body != nil: // events with a key, whose fate the key settles
 		return max(wait, e.RetryAfter), e.RetryAfter <= MaxRetryAfter
 	}
 	return 0, false
