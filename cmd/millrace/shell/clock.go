@@ -16,6 +16,9 @@ const (
 	clockEvery = 100 * time.Millisecond
 )
 
+// clearLine goes to the beginning of a terminal's line and clears it.
+const clearLine = "\r\x1b[K"
+
 // clock shows, on a line of its own, how long a statement runs.
 type clock struct {
 	rows  atomic.Int64 // read so far
@@ -51,10 +54,10 @@ func (c *clock) run(out io.Writer, start time.Time) {
 		if n := c.rows.Load(); n > 0 {
 			line += ", " + Count(int(n), "row")
 		}
-		fmt.Fprintf(out, "\r\x1b[K%s%s (Ctrl-C cancels)%s", dim, line, reset)
+		fmt.Fprintf(out, "%s%s%s (Ctrl-C cancels)%s", clearLine, dim, line, reset)
 		select {
 		case <-c.quit:
-			fmt.Fprint(out, "\r\x1b[K")
+			fmt.Fprint(out, clearLine)
 			return
 		case <-tick.C:
 		}

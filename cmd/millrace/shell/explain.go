@@ -29,13 +29,12 @@ func Excerpt(err error, text string, width int) string {
 	after := tabular.Clean(strings.ReplaceAll(strings.TrimRight(line[at:], "\r"), "\t", " "))
 	if width > 0 {
 		// Of a long line the part around the place is shown.
-		for room := width * 2 / 3; tabular.Width(before) > room; {
-			_, size := utf8.DecodeRuneInString(before)
-			before = before[size:]
-			if tabular.Width(before) <= room-1 {
-				before = "…" + before
-				break
+		if room := width * 2 / 3; tabular.Width(before) > room {
+			for tabular.Width(before) > room-1 {
+				_, size := utf8.DecodeRuneInString(before)
+				before = before[size:]
 			}
+			before = "…" + before
 		}
 		after = tabular.Cut(after, width-1-tabular.Width(before))
 	}

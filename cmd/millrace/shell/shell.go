@@ -54,18 +54,19 @@ func Run(ctx context.Context, o Options) error {
 	}
 	names := newCatalog(ctx, o.Server)
 	defer names.close()
+	size := func() (width, height int) {
+		width, height, err := term.GetSize(int(o.Out.Fd()))
+		if err != nil {
+			return 0, 0
+		}
+		return width, height
+	}
 	s := &session{
 		server: o.Server, catalog: names, interrupts: o.Interrupts,
-		editor: newEditor(past, names.names, o.Color, func(err error) { fmt.Fprintln(o.Out, err) }),
+		editor: newEditor(past, names.names, size, o.Color, func(err error) { fmt.Fprintln(o.Out, err) }),
 		Printer: Printer{
 			Out: o.Out, Format: o.Format, Expanded: Auto, Color: o.Color, Timing: true, Rows: shownRows, Wait: o.Wait, Progress: o.Out,
-			Width: func() int {
-				width, _, err := term.GetSize(int(o.Out.Fd()))
-				if err != nil {
-					return 0
-				}
-				return width
-			},
+			Width: func() int { width, _ := size(); return width },
 		},
 	}
 	fmt.Fprintln(o.Out, o.Greeting)
@@ -137,7 +138,8 @@ func (s *session) cancellable(ctx context.Context, run func(ctx context.Context)
 	<-watching
 	cancel()
 	if err != nil && cancelled {
-		fmt.Fprintln(s.Out, s.paint(yellow, "cancelled after "+Took(time.Since(start))))
+		// The terminal has written ^C where the cursor stood.
+		fmt.Fprintln(s.Out, clearLine+s.paint(yellow, "cancelled after "+Took(time.Since(start))))
 		return err
 	}
 	if err != nil {
