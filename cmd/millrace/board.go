@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ func leaderboardCommand(ctx context.Context, args []string) error {
 	fs := flags("leaderboard")
 	n := fs.Int("n", 0, "members of a page, or on either side; 0: the server's default")
 	after := fs.String("after", "", "the cursor of the page before, as it was printed")
-	window := fs.String("window", "", "such as all, day or week; default: the board's first")
+	window := fs.String("window", "", "such as all, day or week; default: all, or the board's first")
 	at := fs.String("at", "", "a time in a past window: a date or RFC 3339")
 	wait := fs.Duration("wait", 0, "wait until the answer is complete, for at most so long, such as 1s")
 	asJSON := fs.Bool("json", false, "print the answer as JSON")
@@ -28,9 +29,9 @@ func leaderboardCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	w := client.Window{Name: *window, Wait: *wait}
+	scope := client.Scope{Window: *window, Wait: *wait}
 	if *at != "" {
-		if w.At, err = parseInstant(*at); err != nil {
+		if scope.At, err = parseInstant(*at); err != nil {
 			return fmt.Errorf("--at: %w", err)
 		}
 	}
@@ -47,13 +48,13 @@ func leaderboardCommand(ctx context.Context, args []string) error {
 	case what == "list" && len(args) == 0:
 		answer, err = c.Boards(ctx)
 	case what == "top" && len(args) == 1:
-		answer, err = c.Top(ctx, args[0], client.TopQuery{Window: w, N: *n, After: *after})
+		answer, err = c.Top(ctx, args[0], client.TopQuery{Scope: scope, N: *n, After: *after})
 	case what == "rank" && len(args) == 2:
-		answer, err = c.Rank(ctx, args[0], args[1], w)
+		answer, err = c.Rank(ctx, args[0], args[1], scope)
 	case what == "around" && len(args) == 2:
-		answer, err = c.Around(ctx, args[0], args[1], *n, w)
+		answer, err = c.Around(ctx, args[0], args[1], *n, scope)
 	case what == "members" && len(args) > 1:
-		answer, err = c.Members(ctx, args[0], args[1:], w)
+		answer, err = c.Members(ctx, args[0], args[1:], scope)
 	default:
 		return errUsage
 	}
@@ -80,32 +81,33 @@ func parseInstant(s string) (time.Time, error) {
 func printBoard(answer any) error {
 	switch a := answer.(type) {
 	case []client.Board:
-		t := newTable("name", "stream", "order", "windows", "ties", ">members")
+		t := newTable("name", "stream", "member", "score", "order", "ties", "windows")
 		for _, b := range a {
-			t.add(b.Name, b.Stream, b.Order, strings.Join(b.Windows, ", "), b.Tie, strconv.FormatInt(b.Members, 10))
+			t.add(b.Name, b.Stream, b.Member, b.Score, b.Order, b.Tie, strings.Join(b.Windows, ", "))
 		}
 		return t.print("")
 	case *client.Rank:
 		t := newTable(">rank", "member", ">score")
-		t.add(strconv.FormatInt(a.Rank, 10), a.Member, a.Score.String())
-		return t.print(fmt.Sprintf("of %d members, no worse than %s %% of them%s", a.Members, strconv.FormatFloat(a.Percentile, 'f', -1, 64), made(a.Source)))
+		t.add(rowOf(a.Place)...)
+		among := fmt.Sprintf("of %s", shell.Count(int(a.Members), "member"))
+		if a.Percentile != nil {
+			among += ", better than or as good as " + strconv.FormatFloat(*a.Percentile, 'f', -1, 64) + " % of them"
+		}
+		return t.print(among + spanOf(a.Window) + " · " + shell.Made(a.Source))
 	case *client.Standing:
-		among := len(a.Rows) > 0 && a.Rows[0].RankAmong != nil
+		friends := len(a.Rows) > 0 && slices.ContainsFunc(a.Rows, func(p client.Place) bool { return p.Among != nil })
 		t := newTable(">rank", "member", ">score")
-		if among {
+		if friends {
 			t = newTable(">among them", ">rank", "member", ">score")
 		}
 		for _, p := range a.Rows {
-			row := []string{number(p.Rank), p.Member, ""}
-			if p.Score != nil {
-				row[2] = p.Score.String()
-			}
-			if among {
-				row = append([]string{number(p.RankAmong)}, row...)
+			row := rowOf(p)
+			if friends {
+				row = append([]string{number(p.Among)}, row...)
 			}
 			t.add(row...)
 		}
-		if err := t.print(strconv.FormatInt(a.Members, 10) + " members" + spanOf(a) + made(a.Source)); err != nil {
+		if err := t.print(shell.Count(int(a.Members), "member") + spanOf(a.Window) + " · " + shell.Made(a.Source)); err != nil {
 			return err
 		}
 		if a.Next != "" {
@@ -113,6 +115,14 @@ func printBoard(answer any) error {
 		}
 	}
 	return nil
+}
+
+func rowOf(p client.Place) []string {
+	row := []string{number(p.Rank), string(p.Member), ""}
+	if p.Score != nil {
+		row[2] = p.Score.String()
+	}
+	return row
 }
 
 func number(n *int64) string {
@@ -123,22 +133,14 @@ func number(n *int64) string {
 }
 
 // spanOf says which window an answer is of.
-func spanOf(s *client.Standing) string {
+func spanOf(w client.Window) string {
 	switch {
-	case s.Start != nil:
-		return ", " + s.Window + " from " + s.Start.Format(time.RFC3339)
-	case s.Window != "":
-		return ", window " + s.Window
+	case w.Start != nil:
+		return ", " + w.Name + " from " + w.Start.UTC().Format(time.DateTime)
+	case w.Name != "":
+		return ", window " + w.Name
 	}
 	return ""
-}
-
-// made says what an answer is made of.
-func made(s *client.Source) string {
-	if s == nil {
-		return ""
-	}
-	return " · " + shell.Made(*s)
 }
 
 // textTable is a table that a command prints. The name of a column of numbers begins

@@ -22,12 +22,13 @@ func TestRequestsOfCommands(t *testing.T) {
 			{"id":"t2","name":"ops","role":"admin","objects":[],"created":"2026-01-02T03:04:05Z","expires":null}]}`,
 		"DELETE /v1/tokens/t1": "",
 		"GET /v1/audit":        "{\"kind\":\"sql\",\"text\":\"SELECT 1\"}\n{\"kind\":\"drop\"}\n",
-		"GET /v1/leaderboards": `{"leaderboards":[{"name":"players","stream":"games","order":"desc","windows":["all","day"],"tie":"shared","members":1234}]}`,
-		"GET /v1/leaderboards/players/top": `{"board":"players","window":"day","start":"2026-01-02T00:00:00Z","end":"2026-01-03T00:00:00Z","members":12,
-			"rows":[{"rank":1,"member":"ada","score":9007199254740993},{"rank":2,"member":"bob","score":1.5}],"next":"C2","provenance":{"view":"players","generation":3,"complete":true}}`,
-		"GET /v1/leaderboards/players/rank/a b/c": `{"rank":3,"member":"a b/c","score":7,"members":12,"percentile":83.5}`,
-		"GET /v1/leaderboards/players/around/ada": `{"members":12,"rows":[{"rank":1,"member":"ada","score":9}]}`,
-		"GET /v1/leaderboards/players/members":    `{"members":12,"rows":[{"rank":4,"member":"ada","score":9,"rank_among":1},{"rank":null,"member":"nobody","score":null,"rank_among":null}]}`,
+		"GET /v1/leaderboards": `{"leaderboards":[{"name":"players","stream":"games","member":"user","score":"points","order":"desc","windows":["all","day"],"tie":"shared"}]}`,
+		"GET /v1/leaderboards/players/top": `{"leaderboard":"players","window":{"name":"day","start":"2026-01-02T00:00:00Z","end":"2026-01-03T00:00:00Z"},"members":12,
+			"rows":[{"rank":1,"member":"ada","score":9007199254740993},{"rank":2,"member":"bob","score":1.5}],"next":"C2","provenance":{"leaderboard":"players","complete":true}}`,
+		"GET /v1/leaderboards/players/rank/a b/c": `{"rank":3,"member":"a b/c","score":7,"members":12,"percentile":83.5,"window":{"name":"all"},"provenance":{"leaderboard":"players","lag_ms":1500}}`,
+		"GET /v1/leaderboards/players/around/ada": `{"leaderboard":"players","window":{"name":"all"},"members":12,"rows":[{"rank":1,"member":"ada","score":9}],"provenance":{"leaderboard":"players","complete":true}}`,
+		"GET /v1/leaderboards/players/members": `{"leaderboard":"players","window":{"name":"all"},"members":12,
+			"rows":[{"rank":4,"member":17,"score":9,"among":1},{"rank":null,"member":"nobody","score":null}],"provenance":{"leaderboard":"players","complete":true}}`,
 	}
 	var mu sync.Mutex
 	var seen, token string
@@ -76,18 +77,18 @@ func TestRequestsOfCommands(t *testing.T) {
 			"{\"kind\":\"sql\",\"text\":\"SELECT 1\"}\n{\"kind\":\"drop\"}\n", ""},
 		{withToken, "audit --since yesterday", "", 1, "", "", `--since: "yesterday" is not a time`},
 		{withToken, "leaderboard", "", 0, "GET /v1/leaderboards", "" +
-			" name    │ stream │ order │ windows  │ ties   │ members\n─────────┼────────┼───────┼──────────┼────────┼─────────\n" +
-			" players │ games  │ desc  │ all, day │ shared │    1234\n", ""},
+			" name    │ stream │ member │ score  │ order │ ties   │ windows\n─────────┼────────┼────────┼────────┼───────┼────────┼──────────\n" +
+			" players │ games  │ user   │ points │ desc  │ shared │ all, day\n", ""},
 		{withToken, "leaderboard top players --window day --at 2026-01-02 -n 2 --after C1 --wait 1s", "", 0,
 			"GET /v1/leaderboards/players/top?after=C1&at=2026-01-02T00%3A00%3A00Z&n=2&wait=1s&window=day", "" +
 				" rank │ member │            score\n──────┼────────┼──────────────────\n    1 │ ada    │ 9007199254740993\n    2 │ bob    │              1.5\n" +
-				"12 members, day from 2026-01-02T00:00:00Z · players: generation 3 merged with speed, complete\nnext page: --after C2\n", ""},
+				"12 members, day from 2026-01-02 00:00:00 · players: complete\nnext page: --after C2\n", ""},
 		{withToken, "leaderboard rank players a_b/c", "", 0, "GET /v1/leaderboards/players/rank/a%20b%2Fc",
-			" rank │ member │ score\n──────┼────────┼───────\n    3 │ a b/c  │     7\nof 12 members, no worse than 83.5 % of them\n", ""},
+			" rank │ member │ score\n──────┼────────┼───────\n    3 │ a b/c  │     7\nof 12 members, better than or as good as 83.5 % of them, window all · players: 1.50 s behind\n", ""},
 		{withToken, "leaderboard around players ada -n 3 --json", "", 0, "GET /v1/leaderboards/players/around/ada?n=3",
-			`{"board":"","window":"","start":null,"end":null,"members":12,"rows":[{"rank":1,"member":"ada","score":9}],"provenance":null}` + "\n", ""},
+			`{"leaderboard":"players","window":{"name":"all"},"members":12,"rows":[{"rank":1,"member":"ada","score":9}],"provenance":{"leaderboard":"players","complete":true}}` + "\n", ""},
 		{withToken, "leaderboard members players ada nobody", "", 0, "GET /v1/leaderboards/players/members?m=ada&m=nobody", "" +
-			" among them │ rank │ member │ score\n────────────┼──────┼────────┼───────\n          1 │    4 │ ada    │     9\n       NULL │ NULL │ nobody │  NULL\n12 members\n", ""},
+			" among them │ rank │ member │ score\n────────────┼──────┼────────┼───────\n          1 │    4 │ 17     │     9\n       NULL │ NULL │ nobody │  NULL\n12 members, window all · players: complete\n", ""},
 		{withToken, "leaderboard rank players nobody", "", 1, "GET /v1/leaderboards/players/rank/nobody", "", "millrace leaderboard: nobody is not on the board"},
 		{withToken, "leaderboard rank players", "", 2, "", "", "usage: millrace leaderboard"},
 		{without, "token list --token-file " + file, "", 0, "GET /v1/tokens", "", ""},

@@ -95,14 +95,15 @@ type AuditQuery struct {
 // AuditEntry is one administrative act or SQL statement.
 type AuditEntry struct {
 	Time    time.Time `json:"time"`
-	Token   string    `json:"token"` // id of who did it
-	Name    string    `json:"name"`  // of who did it
-	Address string    `json:"address"`
-	Kind    string    `json:"kind"` // such as sql or token.create
-	Text    string    `json:"text"` // the statement, or what was acted on
-	Outcome string    `json:"outcome"`
+	ID      string    `json:"id"`   // of the token of who did it
+	Name    string    `json:"name"` // of the token
+	Role    string    `json:"role"`
+	Address string    `json:"address"` // where the request came from
+	Kind    string    `json:"kind"`    // such as sql or token.create
+	Text    string    `json:"text"`    // the statement, or what the act was on
+	Outcome string    `json:"outcome"` // begun, ok, or the type of the problem
 	Rows    int64     `json:"rows"`
-	Millis  float64   `json:"ms"`
+	Millis  float64   `json:"ms"` // how long it took; 0 where it has only begun
 	// Raw is the entry as it came, with what this version of the package does not know.
 	Raw json.RawMessage `json:"-"`
 }

@@ -60,7 +60,7 @@ func TestNewRefuses(t *testing.T) {
 // TestRequests sends one request by each method and compares what the server sees.
 func TestRequests(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	day := client.Window{Name: "day", At: at, Wait: time.Second}
+	day := client.Scope{Window: "day", At: at, Wait: time.Second}
 	drain := func(result *client.Result, err error) error {
 		if err != nil {
 			return err
@@ -158,26 +158,36 @@ func TestRequests(t *testing.T) {
 			}
 			return err
 		}},
-		{"GET /v1/leaderboards/b", "", `{"name":"b"}`, func(ctx context.Context, c *client.Client) error { _, err := c.Board(ctx, "b"); return err }},
+		{"GET /v1/leaderboards/b", "", `{"name":"b","now":[{"name":"all","members":3}]}`, func(ctx context.Context, c *client.Client) error {
+			b, err := c.Board(ctx, "b")
+			if err == nil && (b.Name != "b" || b.Now[0].Name != "all" || b.Now[0].Members != 3) {
+				return fmt.Errorf("%+v", b)
+			}
+			return err
+		}},
 		{"GET /v1/leaderboards/b/top?after=X&at=2026-01-02T03%3A04%3A05Z&n=3&offset=6&wait=1s&window=day", "",
-			`{"board":"b","members":2,"rows":[{"rank":1,"member":"a","score":9007199254740993}],"provenance":{"view":"b","complete":true}}`,
+			`{"leaderboard":"b","window":{"name":"day","start":"2026-01-02T00:00:00Z"},"members":2,
+				"rows":[{"rank":1,"member":7,"score":9007199254740993}],"provenance":{"leaderboard":"b","complete":true}}`,
 			func(ctx context.Context, c *client.Client) error {
-				s, err := c.Top(ctx, "b", client.TopQuery{Window: day, N: 3, Offset: 6, After: "X"})
-				if err == nil && (*s.Rows[0].Rank != 1 || s.Rows[0].Score.String() != "9007199254740993" || !s.Source.Complete) {
+				s, err := c.Top(ctx, "b", client.TopQuery{Scope: day, N: 3, Offset: 6, After: "X"})
+				if err == nil && (*s.Rows[0].Rank != 1 || s.Rows[0].Score.String() != "9007199254740993" || s.Rows[0].Member != "7" || !s.Source.Complete || !s.Window.Start.Equal(time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC))) {
 					return fmt.Errorf("%+v", s)
 				}
 				return err
 			}},
-		{"GET /v1/leaderboards/b/rank/%2E%2E?at=2026-01-02T03%3A04%3A05Z&wait=1s&window=day", "", `{"rank":4}`, func(ctx context.Context, c *client.Client) error {
-			_, err := c.Rank(ctx, "b", "..", day)
+		{"GET /v1/leaderboards/b/rank/%2E%2E?at=2026-01-02T03%3A04%3A05Z&wait=1s&window=day", "", `{"rank":4,"member":"..","score":2.5,"percentile":80}`, func(ctx context.Context, c *client.Client) error {
+			r, err := c.Rank(ctx, "b", "..", day)
+			if err == nil && (*r.Rank != 4 || r.Member != ".." || r.Score.String() != "2.5" || *r.Percentile != 80) {
+				return fmt.Errorf("%+v", r)
+			}
 			return err
 		}},
 		{"GET /v1/leaderboards/b/around/a%2Fb?n=2", "", `{}`, func(ctx context.Context, c *client.Client) error {
-			_, err := c.Around(ctx, "b", "a/b", 2, client.Window{})
+			_, err := c.Around(ctx, "b", "a/b", 2, client.Scope{})
 			return err
 		}},
 		{"GET /v1/leaderboards/b/members?m=x&m=y", "", `{"rows":[{"rank":null,"member":"y"}]}`, func(ctx context.Context, c *client.Client) error {
-			s, err := c.Members(ctx, "b", []string{"x", "y"}, client.Window{})
+			s, err := c.Members(ctx, "b", []string{"x", "y"}, client.Scope{})
 			if err == nil && s.Rows[0].Rank != nil {
 				return fmt.Errorf("rank of nobody: %+v", s)
 			}

@@ -90,15 +90,15 @@ func ExampleError() {
 }
 
 func ExampleClient_Top() {
-	server := answering(`{"board":"players","window":"day","members":2,
-		"rows":[{"rank":1,"member":"ada","score":120},{"rank":2,"member":"bob","score":99.5}],"provenance":{"view":"players","complete":true}}`)
+	server := answering(`{"leaderboard":"players","window":{"name":"day"},"members":2,
+		"rows":[{"rank":1,"member":"ada","score":120},{"rank":2,"member":"bob","score":99.5}],"provenance":{"leaderboard":"players","complete":true}}`)
 	defer server.Close()
 
 	c, err := client.New(server.URL, client.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	top, err := c.Top(context.Background(), "players", client.TopQuery{Window: client.Window{Name: "day"}, N: 10})
+	top, err := c.Top(context.Background(), "players", client.TopQuery{Scope: client.Scope{Window: "day"}, N: 10})
 	if err != nil {
 		log.Fatal(err)
 	}

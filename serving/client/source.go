@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
-// Source says what an answer, or one part of it, is made of: a view or leaderboard, batch
-// merged with speed up to the positions of Partitions; or a stream, up to Positions.
+// Source says what an answer, or one part of it, is made of: a view, batch merged with
+// speed up to the positions of Partitions; a leaderboard, up to them too; or a stream, up
+// to Positions. Fields that do not belong to its kind have their zero value.
 type Source struct {
-	View   string `json:"view,omitempty"`   // or leaderboard
-	Stream string `json:"stream,omitempty"` // of a stream only
+	View        string `json:"view,omitempty"`
+	Leaderboard string `json:"leaderboard,omitempty"`
+	Stream      string `json:"stream,omitempty"` // of a stream only
 
 	Generation uint64      `json:"generation,omitempty"` // of the batch layer
 	Cut        *int64      `json:"cut,omitempty"`        // last epoch in the batch layer; nil: none yet

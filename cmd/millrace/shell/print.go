@@ -168,11 +168,11 @@ func (p *Printer) footer(shown, total int, sources []client.Source, took time.Du
 
 // Made says what an answer is made of, in a line.
 func Made(s client.Source) string {
-	name := s.View + s.Stream
+	name := s.View + s.Leaderboard + s.Stream
 	if name != "" {
 		name = tabular.Clean(name) + ": "
 	}
-	if s.View == "" {
+	if s.View+s.Leaderboard == "" {
 		return name + "every acknowledged event"
 	}
 	state := "complete"
@@ -182,6 +182,9 @@ func Made(s client.Source) string {
 		state = "not complete yet"
 	default:
 		state = Took(lag) + " behind"
+	}
+	if s.Leaderboard != "" {
+		return name + state
 	}
 	return fmt.Sprintf("%sgeneration %d merged with speed, %s", name, s.Generation, state)
 }
