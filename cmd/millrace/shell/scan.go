@@ -52,6 +52,8 @@ func next(text string) piece {
 		return inQuotes(quoted, text)
 	case c == ';':
 		return piece{kind: end, text: text[:1]}
+	case c == '$':
+		return heredoc(text)
 	case isSpace(c):
 		return run(space, text, isSpace)
 	case isDigit(c):
@@ -85,6 +87,23 @@ func inQuotes(k kind, text string) piece {
 		}
 	}
 	return piece{kind: k, text: text, open: true}
+}
+
+// heredoc reads a string between two equal marks such as $$ or $tag$.
+func heredoc(text string) piece {
+	n := 1
+	for n < len(text) && isWord(text[n]) {
+		n++
+	}
+	if n == len(text) || text[n] != '$' {
+		return piece{kind: mark, text: text[:1]}
+	}
+	tag := text[:n+1]
+	body, _, ended := strings.Cut(text[n+1:], tag)
+	if !ended {
+		return piece{kind: literal, text: text, open: true}
+	}
+	return piece{kind: literal, text: text[:2*len(tag)+len(body)]}
 }
 
 // blockComment reads to the end of a comment, which may hold others.

@@ -29,6 +29,8 @@ func TestSplit(t *testing.T) {
 		{"SELECT /* nor ; /* here; */ ; */ 1;", []string{"SELECT /* nor ; /* here; */ ; */ 1"}, true},
 		{"/* to be continued;", []string{"/* to be continued;"}, false},
 		{"/* all */", nil, true},
+		{"SELECT $$a;b$$, $x$;$$;$x$, $1;", []string{"SELECT $$a;b$$, $x$;$$;$x$, $1"}, true},
+		{"SELECT $x$;$$;", []string{"SELECT $x$;$$;"}, false},
 		{"SELECT 'é;日';", []string{"SELECT 'é;日'"}, true},
 	} {
 		statements, complete := split(c.input)
@@ -48,7 +50,7 @@ func TestSplit(t *testing.T) {
 // TestScanKeepsText scans any text: its pieces are the text, and none is empty.
 func TestScanKeepsText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.StringMatching("[a'\"`\\\\/*;# \n1.-]{0,40}")).Draw(t, "text")
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching("[a'\"`\\\\/*;#$ \n1.-]{0,40}")).Draw(t, "text")
 		var b strings.Builder
 		for _, p := range scan(text) {
 			if p.text == "" || p.offset != b.Len() {
