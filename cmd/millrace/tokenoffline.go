@@ -19,10 +19,13 @@ func createTokenOffline(ctx context.Context, args []string) error {
 	load := config.Flags(fs)
 	role := fs.String("role", string(access.Admin), "ingest, read, sql or admin")
 	expires := fs.String("expires", "", "a span such as 720h, or RFC 3339; empty: never")
-	if err := fs.Parse(args); err != nil {
+	var objects []string
+	fs.Func("object", "as of token create", func(name string) error { objects = append(objects, name); return nil })
+	args, err := parse(fs, args)
+	if err != nil {
 		return err
 	}
-	if fs.NArg() < 1 {
+	if len(args) != 1 {
 		return errUsage
 	}
 	cfg, err := load(os.Environ())
@@ -30,7 +33,7 @@ func createTokenOffline(ctx context.Context, args []string) error {
 		return err
 	}
 	t, secret, err := appliance.CreateTokenOffline(ctx, cfg, auth.Request{
-		Name: fs.Arg(0), Role: access.Role(*role), Objects: fs.Args()[1:], Expires: *expires,
+		Name: args[0], Role: access.Role(*role), Objects: objects, Expires: *expires,
 	})
 	if err != nil {
 		return err
