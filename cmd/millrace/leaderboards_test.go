@@ -193,6 +193,9 @@ type boardRun struct {
 	events []game
 	users  int
 	asked  int
+	// watched counts the answers that were asked for beside all else; of the watcher alone
+	// until it ends.
+	watched int
 }
 
 // TestLeaderboards drives the built binary at random (batch sizes, partitions, duplicates,
@@ -221,14 +224,47 @@ func TestLeaderboards(t *testing.T) {
 		}
 		r.server.sql("CREATE LEADERBOARD " + b.name + " AS " + b.sql + ", batch = '0 0 1 1 *')")
 	}
+	watching, stop := context.WithCancel(context.Background())
+	var watcher sync.WaitGroup
+	watcher.Go(func() { r.watch(watching) })
 	for r.instants < boardInstants && !t.Failed() {
 		r.step()
 		r.compare()
 	}
+	stop()
+	watcher.Wait()
 	r.background.Wait()
-	fmt.Printf("leaderboards: seed %d: %d instants, %d answers, %d rows compared; %d kills survived (appliance %d, engine %d, redis %d), %d FLUSHALLs; %d batch runs; %d events of %d members, %d repeated, %d late; %d differences\n",
-		seed, r.instants, r.asked, r.groups, r.kills["appliance"]+r.kills["engine"]+r.kills["redis"], r.kills["appliance"], r.kills["engine"], r.kills["redis"],
+	fmt.Printf("leaderboards: seed %d: %d instants, %d answers and %d beside all else, %d rows compared; %d kills survived (appliance %d, engine %d, redis %d), %d FLUSHALLs; %d batch runs; %d events of %d members, %d repeated, %d late; %d differences\n",
+		seed, r.instants, r.asked, r.watched, r.groups, r.kills["appliance"]+r.kills["engine"]+r.kills["redis"], r.kills["appliance"], r.kills["engine"], r.kills["redis"],
 		r.flushes, r.batches, len(r.events), r.users, r.repeated, r.late, r.differences)
+}
+
+// watch asks for a whole leaderboard again and again, beside all else, and sees to it that
+// one position is one leaderboard, whatever was lost and built again: what stands in Redis
+// follows from the log up to there alone.
+func (r *boardRun) watch(ctx context.Context) {
+	seen := map[string]string{}
+	for ctx.Err() == nil {
+		status, body, err := r.server.do(ctx, http.MethodGet, "/v1/leaderboards/sums/top?n=1000", "", nil)
+		if err != nil || status != http.StatusOK {
+			continue // killed, or being built
+		}
+		var a struct {
+			Rows       json.RawMessage
+			Provenance struct{ Partitions []struct{ Position uint64 } }
+		}
+		if err := json.Unmarshal(body, &a); err != nil {
+			r.t.Errorf("watch: %v in %s", err, body)
+			return
+		}
+		at := fmt.Sprint(a.Provenance.Partitions)
+		if before, ok := seen[at]; ok && before != string(a.Rows) {
+			r.t.Errorf("instant: at the positions %s there was once %s and then %s", at, before, a.Rows)
+			return
+		}
+		seen[at] = string(a.Rows)
+		r.watched++
+	}
 }
 
 func (r *boardRun) step() {

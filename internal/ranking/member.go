@@ -2,6 +2,7 @@ package ranking
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
@@ -49,24 +50,47 @@ func ReadMember(v *event.Vector, member []byte) error {
 	return nil
 }
 
-// ParseMember reads a member as a person writes it, as in a URL: as CAST reads it from a
-// text. The error says what the text is not.
+// ParseMember reads a member as a person writes it, as in a URL. The error says what the
+// text is not.
 func ParseMember(b *plan.Board, text string) (*event.Vector, error) {
-	t := b.View.Keys[0].Type.NotNull()
-	v := &event.Vector{Type: t}
-	if t.Kind == event.String {
+	v := &event.Vector{Type: b.View.Keys[0].Type.NotNull()}
+	var err error
+	switch v.Type.Kind {
+	case event.String:
 		v.AppendString([]byte(text))
-		return v, nil
+	case event.Int64:
+		var n int64
+		n, err = strconv.ParseInt(text, 10, 64)
+		v.AppendInt64(n)
+	case event.UInt64:
+		var n uint64
+		n, err = strconv.ParseUint(text, 10, 64)
+		v.AppendUInt64(n)
+	case event.Bool:
+		v.AppendBool(text == "true")
+		if text != "true" && text != "false" {
+			err = strconv.ErrSyntax
+		}
+	default:
+		err = parseTime(v, text)
 	}
-	cast := &sql.Call{Name: "CAST", Args: []sql.Expr{&sql.Literal{Value: text}, &sql.Literal{Value: t.String()}}}
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a %s", text, v.Type)
+	}
+	return v, nil
+}
+
+// parseTime appends a Date or DateTime64 as CAST reads it from a text.
+func parseTime(v *event.Vector, text string) error {
+	cast := &sql.Call{Name: "CAST", Args: []sql.Expr{&sql.Literal{Value: text}, &sql.Literal{Value: v.Type.String()}}}
 	bound, err := plan.BindExpr(cast, &event.Schema{})
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a %s", text, t)
+		return err
 	}
 	value, err := plan.Compile(bound).Eval(nil, 1)
-	if err != nil || value.Null(0) {
-		return nil, fmt.Errorf("%q is not a %s", text, t)
+	if err != nil {
+		return err
 	}
 	v.AppendRange(value, 0, 1)
-	return v, nil
+	return nil
 }
