@@ -100,7 +100,7 @@ var tokens = map[string]access.Principal{
 func identify(r *http.Request) (access.Principal, error) {
 	p, ok := tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
 	if !ok {
-		return access.Principal{}, problem.New(http.StatusUnauthorized, "unauthorized", "the token is not known", "")
+		return access.Principal{}, problem.New(http.StatusUnauthorized, "token-missing", "the token is not known", "")
 	}
 	return p, nil
 }
