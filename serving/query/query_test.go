@@ -45,6 +45,16 @@ func (d definer) CreateView(ctx context.Context, v *sql.CreateView) error {
 	return err
 }
 
+func (d definer) CreateLeaderboard(ctx context.Context, b *sql.CreateLeaderboard) error {
+	_, err := d.Catalog.CreateLeaderboard(ctx, b)
+	return err
+}
+
+func (d definer) DropLeaderboard(ctx context.Context, name string) error {
+	_, err := d.Catalog.DropLeaderboard(ctx, name)
+	return err
+}
+
 func (d definer) DropStream(ctx context.Context, name string) error {
 	_, err := d.Catalog.DropStream(ctx, name)
 	return err
