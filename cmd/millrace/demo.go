@@ -68,6 +68,7 @@ millrace is up at %[1]s — open it in a browser, or try, in another terminal:
   bin/millrace sql --url %[1]s "SELECT count() FROM flights"
   bin/millrace sql --url %[1]s "SELECT * FROM hours ORDER BY hour"
   curl '%[1]s/v1/views/routes?order=-flights&limit=5'
+  curl '%[1]s/v1/leaderboards/busiest/around/ATL?n=3&window=hour'
 
 Ctrl-C stops it cleanly; starting it again resumes.
 

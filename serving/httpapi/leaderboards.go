@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/catalog"
+	"github.com/millrace/millrace/internal/plan"
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/serving/leaderboard"
@@ -51,7 +52,7 @@ type BoardInfo struct {
 	Order   string   `json:"order"`       // desc: the greatest score is the best; or asc
 	Tie     string   `json:"tie"`         // shared: equal scores share a rank; or first
 	Windows []string `json:"windows"`
-	Keep    string   `json:"keep"` // how long past windows are at hand
+	Keep    string   `json:"keep,omitempty"` // how long past windows are at hand; left out where there are none
 	Batch   string   `json:"batch"`
 	SQL     string   `json:"sql"`
 }
@@ -141,7 +142,10 @@ func infoOf(v *catalog.View) BoardInfo {
 	b := v.Board
 	info := BoardInfo{
 		Name: v.Plan.Name, Stream: v.Plan.Stream.Name, Member: b.Member.Name, Type: b.Member.Type.String(), Score: b.Score.Name,
-		Order: "asc", Tie: "shared", Windows: b.WindowNames(), Keep: b.Keep.String(), Batch: v.Plan.Cron, SQL: v.SQL,
+		Order: "asc", Tie: "shared", Windows: b.WindowNames(), Batch: v.Plan.Cron, SQL: v.SQL,
+	}
+	if len(b.Windows) > 1 || b.Windows[0].Name != plan.WholeTime {
+		info.Keep = plan.FormatDuration(b.Keep)
 	}
 	if b.Desc {
 		info.Order = "desc"

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/catalog"
@@ -168,7 +169,7 @@ func (r *Reader) instance(s Scope) (ranking.Instance, Window, error) {
 }
 
 func (r *Reader) badWindow(s Scope, detail string) error {
-	return problem.New(http.StatusBadRequest, "bad-window", detail, fmt.Sprintf("its windows are %v; at is any time inside one", s.Board.Board.WindowNames()))
+	return problem.New(http.StatusBadRequest, "bad-window", detail, fmt.Sprintf("its windows are %s; at is any time inside one", strings.Join(s.Board.Board.WindowNames(), ", ")))
 }
 
 // Errors inside of an attempt to answer.
