@@ -76,11 +76,16 @@ func (d definer) DropView(ctx context.Context, name string) error {
 // tables gives every stream the same table. Its engine is a File, as of the lake's.
 type tables struct {
 	path     string
+	engine   string // in place of a File of path
 	released atomic.Int64
 }
 
 func (h *tables) Table(context.Context, *catalog.Stream) (Table, error) {
-	return Table{Columns: "ts DateTime64(3, 'UTC'), page String, n Int64", Engine: "File('CSV', '" + h.path + "')", Positions: []uint64{3, 4}, Release: func() { h.released.Add(1) }}, nil
+	engine := "File('CSV', '" + h.path + "')"
+	if h.engine != "" {
+		engine = h.engine
+	}
+	return Table{Columns: "ts DateTime64(3, 'UTC'), page String, n Int64", Engine: engine, Positions: []uint64{3, 4}, Release: func() { h.released.Add(1) }}, nil
 }
 
 // views answers with a fixed batch and keeps the question.

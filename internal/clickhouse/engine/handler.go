@@ -78,7 +78,7 @@ func (h *handler) serveStatement(w http.ResponseWriter, r *http.Request) {
 	reply := &reply{w: w, req: req}
 	h.pool.guard(ctx, c, h.onStuck, func() { err = h.run(ctx, c, req, reply) })
 	if req.session != "" {
-		h.sessions.give(req)
+		h.sessions.give(ctx, req)
 	} else {
 		// A query that failed may stay in system.processes as long as its session lives.
 		h.pool.put(c, req.changes || len(req.settings) > 0 || err != nil)

@@ -9,6 +9,9 @@ import (
 const (
 	// sessionTimeout is how long a named session may be idle before it is closed.
 	sessionTimeout = time.Minute
+	// graveTime is how long the name of a session that was closed before it was opened is
+	// refused: a client that gives up a request may be heard before that request is.
+	graveTime = 10 * time.Second
 	// maxSessionTimeout bounds what a client may ask for.
 	maxSessionTimeout = time.Hour
 )
@@ -25,9 +28,10 @@ type sessions struct {
 
 // held is one named session.
 type held struct {
-	conn  *connection
-	busy  bool
-	sweep *time.Timer // closes it; nil while it is busy
+	conn   *connection
+	busy   bool
+	closed bool        // close it once it is no longer busy; never opened where conn is nil
+	sweep  *time.Timer // forgets it; nil while it is busy
 }
 
 func newSessions(p *pool) *sessions { return &sessions{pool: p, held: map[string]*held{}} }
@@ -37,17 +41,22 @@ func newSessions(p *pool) *sessions { return &sessions{pool: p, held: map[string
 func (s *sessions) take(ctx context.Context, req *request) (*connection, error) {
 	s.mu.Lock()
 	h, found := s.held[req.session]
-	if found && h.busy {
+	switch {
+	case found && h.busy:
+		h.closed = h.closed || req.closeSession
 		s.mu.Unlock()
 		return nil, newException(codeSessionLocked, "Session %s is locked by a concurrent client. (SESSION_IS_LOCKED)", req.session)
-	}
-	if found {
+	case found && h.conn != nil:
 		h.busy = true
 		h.sweep.Stop()
 		s.mu.Unlock()
 		return h.conn, nil
-	}
-	if req.sessionCheck {
+	case found || req.sessionCheck:
+		if !found && req.closeSession {
+			h = &held{closed: true}
+			h.sweep = time.AfterFunc(graveTime, func() { s.expire(req.session, h) })
+			s.held[req.session] = h
+		}
 		s.mu.Unlock()
 		return nil, newException(codeSessionNotFound, "Session %s not found. (SESSION_NOT_FOUND)", req.session)
 	}
@@ -65,12 +74,13 @@ func (s *sessions) take(ctx context.Context, req *request) (*connection, error) 
 	return c, nil
 }
 
-// give takes the session back, and closes it where the request asked for that.
-func (s *sessions) give(req *request) {
+// give takes the session back, and closes it where the request or another asked for that,
+// or where the request was given up: its client does not know what became of it.
+func (s *sessions) give(ctx context.Context, req *request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.held[req.session]
-	if req.closeSession {
+	if req.closeSession || h.closed || ctx.Err() != nil {
 		delete(s.held, req.session)
 		s.pool.put(h.conn, true)
 		return
@@ -83,8 +93,11 @@ func (s *sessions) give(req *request) {
 func (s *sessions) expire(name string, h *held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held[name] == h && !h.busy {
-		delete(s.held, name)
+	if s.held[name] != h || h.busy {
+		return
+	}
+	delete(s.held, name)
+	if h.conn != nil {
 		s.pool.put(h.conn, true)
 	}
 }
@@ -98,6 +111,8 @@ func (s *sessions) close() {
 			h.sweep.Stop()
 		}
 		delete(s.held, name)
-		s.pool.put(h.conn, true)
+		if h.conn != nil {
+			s.pool.put(h.conn, true)
+		}
 	}
 }

@@ -33,6 +33,15 @@ func TestNamedSessions(t *testing.T) {
 	}
 }
 
+// TestSessionClosedTooEarly: a request that is heard after its client gave it up opens
+// nothing that nobody would close.
+func TestSessionClosedTooEarly(t *testing.T) {
+	post(t, "session_id=early&session_check=1&close_session=1", "SELECT 1")
+	if a := post(t, "session_id=early", "CREATE TEMPORARY TABLE t (a Int64) ENGINE = Memory"); a.code != "372" {
+		t.Errorf("got %+v", a)
+	}
+}
+
 // TestSessionEndsWithItsTime has the engine close a session that nobody uses.
 func TestSessionEndsWithItsTime(t *testing.T) {
 	post(t, "session_id=brief&session_timeout=0", "CREATE TEMPORARY TABLE t (a Int64) ENGINE = Memory")
