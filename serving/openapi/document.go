@@ -245,7 +245,7 @@ func operation(r route.Route, s *schemas) (*Operation, error) {
 	if b := r.Doc.Body; b != nil {
 		op.RequestBody = &RequestBody{Description: b.About, Content: map[string]Media{}}
 		for _, media := range b.Types {
-			m, err := s.media(media, b.Value)
+			m, err := s.media(media, valueFor(media, b.Types, b.Value))
 			if err != nil {
 				return nil, err
 			}
@@ -258,7 +258,7 @@ func operation(r route.Route, s *schemas) (*Operation, error) {
 	for _, reply := range r.Doc.Replies {
 		made := &Response{Description: cmp.Or(reply.About, http.StatusText(reply.Status))}
 		for _, media := range reply.Types {
-			m, err := s.media(media, reply.Value)
+			m, err := s.media(media, valueFor(media, reply.Types, reply.Value))
 			if err != nil {
 				return nil, err
 			}
@@ -273,6 +273,15 @@ func operation(r route.Route, s *schemas) (*Operation, error) {
 		op.Responses[strconv.Itoa(status)] = &Response{Ref: "#/components/responses/" + errorName(status)}
 	}
 	return op, nil
+}
+
+// valueFor is the Go value that a body has in one of its media types: that of JSON, or of
+// the lines where there is NDJSON alone.
+func valueFor(media string, types []string, value any) any {
+	if media == "application/x-ndjson" && slices.Contains(types, "application/json") {
+		return nil
+	}
+	return value
 }
 
 // security lists the ways to show a token that a right takes.

@@ -177,7 +177,8 @@ func (s *schemas) media(contentType string, v any) (Media, error) {
 	case media == "application/json":
 		return Media{Schema: schema}, nil
 	case media == "application/x-ndjson":
-		return Media{Schema: &jsonschema.Schema{Type: "string"}, Line: schema}, nil
+		// No schema of the whole: validators would take it for one JSON value.
+		return Media{Line: schema}, nil
 	case strings.HasPrefix(media, "text/"):
 		return Media{Schema: &jsonschema.Schema{Type: "string"}}, nil
 	}

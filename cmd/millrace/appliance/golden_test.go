@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/clickhouse/enginetest"
 	"github.com/millrace/millrace/internal/config"
 )
@@ -192,7 +193,7 @@ func (s *script) epoch() {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		sealed := true
-		for _, stream := range s.a.Status(s.t.Context()).(Status).Streams {
+		for _, stream := range s.a.Status(access.With(s.t.Context(), access.Root)).(Status).Streams {
 			sealed = sealed && stream.CompleteEpoch != nil && int64(*stream.CompleteEpoch) >= now
 		}
 		if sealed {

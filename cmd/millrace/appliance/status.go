@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/batch/publication"
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/problem"
 )
@@ -67,19 +68,21 @@ type ColumnStatus struct {
 // StatusType implements the operator of the HTTP surface.
 func (a *Appliance) StatusType() any { return Status{} }
 
-// Status implements the operator of the HTTP surface.
+// Status implements the operator of the HTTP surface. Streams and views that the caller
+// may not look at are left out, and of the processes only an administrator learns.
 func (a *Appliance) Status(ctx context.Context) any {
 	s := Status{
 		Version: a.o.Version, Started: a.started, EpochSeconds: a.o.Config.Epoch.Seconds(),
 		Parts: a.parts(), Pids: map[string]int{}, Streams: []StreamStatus{}, Views: []ViewStatus{},
 	}
-	if a.engine != nil {
+	caller := access.From(ctx)
+	if a.engine != nil && caller.May(access.Manage, "") {
 		s.Pids["engine"] = a.engine.Pid()
 	}
-	if a.queries != nil && a.queries.child != nil {
+	if a.queries != nil && a.queries.child != nil && caller.May(access.Manage, "") {
 		s.Pids["query_engine"] = a.queries.child.Pid()
 	}
-	if a.redis != nil {
+	if a.redis != nil && caller.May(access.Manage, "") {
 		s.Pids["redis"], s.Redis = a.redis.Pid(), a.redis.URL()
 	}
 	var trouble []error
@@ -91,12 +94,17 @@ func (a *Appliance) Status(ctx context.Context) any {
 		if err != nil {
 			continue // created or dropped at this moment
 		}
-		st := a.streamStatus(ctx, r)
-		if st.Error != "" {
-			trouble = append(trouble, fmt.Errorf("stream %s: %s", st.Name, st.Error))
+		if caller.May(access.Look, def.Plan.Name) {
+			st := a.streamStatus(ctx, r)
+			if st.Error != "" {
+				trouble = append(trouble, fmt.Errorf("stream %s: %s", st.Name, st.Error))
+			}
+			s.Streams = append(s.Streams, st)
 		}
-		s.Streams = append(s.Streams, st)
 		for _, v := range a.viewsOf(def.ID) {
+			if !caller.May(access.Look, v.Plan.Name) {
+				continue
+			}
 			vs := ViewStatus{Name: v.Plan.Name, Stream: def.Plan.Name, Batch: a.batchState(v.ID)}
 			for _, o := range v.Plan.Outputs {
 				vs.Columns = append(vs.Columns, ColumnStatus{Name: o.Name, Type: o.Type.String(), Aggregate: o.Agg})
