@@ -52,7 +52,7 @@ func TestCommandsWithoutServer(t *testing.T) {
 			t.Errorf("%v: exit code %d", args, code)
 		}
 		for _, c := range commands {
-			expect(t, "help", out, `(?m)^  `+c.name+`.*`+regexp.QuoteMeta(c.about))
+			expect(t, "help", out, `(?m)^  `+c.name+`.*(\n +)?`+regexp.QuoteMeta(c.about))
 		}
 	}
 	if out, _, code := cli(t, nil, "", "version"); code != 0 || strings.TrimSpace(out) == "" {
@@ -209,9 +209,33 @@ func TestCommands(t *testing.T) {
 	})
 	t.Run("table", func(t *testing.T) {
 		out, _ := ok(t, "", "sql", "SELECT page, hits, ms FROM pages ORDER BY page")
-		want := "page  hits     ms  \n────  ────  ─────  \n/0     167  41583  \n/1     167  41750  \n/2     166  41417  \n3 rows"
+		want := " page │ hits │    ms\n──────┼──────┼───────\n /0   │  167 │ 41583\n /1   │  167 │ 41750\n /2   │  166 │ 41417\n3 rows · pages: generation "
 		if !strings.HasPrefix(out, want) {
 			t.Errorf("table:\n%s\nwant\n%s", out, want)
+		}
+		for format, want := range map[string]string{
+			"vertical": "── row 1 ─+\n page │ /0\n hits │ 167\n1 row",
+			"markdown": `^\| page \| hits \|\n\| --- \| ---: \|\n\| /0 \| 167 \|\n$`,
+			"tsv":      "^page\thits\n/0\t167\n$",
+			"csv":      `^"page","hits"\r?\n"/0",167\r?\n$`,
+			"ndjson":   `^\{"page":"/0","hits":167\}\n$`,
+		} {
+			out, _ := ok(t, "", "sql", "-e", "SELECT page, hits FROM pages ORDER BY page LIMIT 1", "--format", format)
+			expect(t, format, out, want)
+		}
+		for _, c := range []struct{ args, says []string }{
+			{[]string{"--format", "xml", "SELECT 1"}, []string{`unknown format "xml": use one of table, `}},
+			{[]string{"-e", "SELECT 1", "SELECT 2"}, []string{"use one of -e, -f and the argument"}},
+			{[]string{"SELECT page\n  FRO pages WHERE 'é' = "}, []string{`(?m)^ +FRO pages`, `(?m)^ *\^$`, `line 2, column \d`}},
+			{[]string{"--token-file", filepath.Join(dir, "none"), "SELECT 1"}, []string{"read token: .*none"}},
+			{[]string{"--token", "a b", "SELECT 1"}, []string{"token: it has white space"}},
+			{[]string{"--url", "here", "SELECT 1"}, []string{`address of the server: "here" is not one such as`}},
+		} {
+			_, stderr, code := cli(t, env, "", append([]string{"sql"}, c.args...)...)
+			if code != 1 {
+				t.Errorf("%v: exit code %d", c.args, code)
+			}
+			expect(t, strings.Join(c.args, " "), stderr, c.says...)
 		}
 	})
 	t.Run("batch", func(t *testing.T) {

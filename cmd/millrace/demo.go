@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,6 +17,7 @@ import (
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/npmfetch"
 	"github.com/millrace/millrace/lake/parquetfile"
+	"github.com/millrace/millrace/serving/client"
 )
 
 // flightsFile is the demo's data: 3,000,000 flights with date, delay, distance, origin
@@ -55,12 +54,13 @@ func demo(ctx context.Context, args []string) error {
 	}
 	fmt.Println("starting the appliance; everything it keeps is in", cfg.DataDir)
 	return serve(ctx, cfg, newLogger(cfg), func(ctx context.Context, url string) error {
-		c := &client{url, http.DefaultClient}
-		reply, err := c.sql(ctx, flights.SQL, "json")
+		c, err := client.New(url, client.Options{Token: os.Getenv("MILLRACE_TOKEN"), Retries: sendRetries})
 		if err != nil {
+			return err
+		}
+		if _, err := c.Query(ctx, flights.SQL, client.SQLOptions{}); err != nil {
 			return fmt.Errorf("apply the flights example: %w", err)
 		}
-		_ = reply.Close()
 		fmt.Printf(`
 millrace is up at %[1]s — open it in a browser, or try, in another terminal:
 
@@ -68,6 +68,7 @@ millrace is up at %[1]s — open it in a browser, or try, in another terminal:
   bin/millrace sql --url %[1]s "SELECT count() FROM flights"
   bin/millrace sql --url %[1]s "SELECT * FROM hours ORDER BY hour"
   curl '%[1]s/v1/views/routes?order=-flights&limit=5'
+  curl '%[1]s/v1/leaderboards/busiest/around/ATL?n=3&window=hour'
 
 Ctrl-C stops it cleanly; starting it again resumes.
 
@@ -80,7 +81,7 @@ Ctrl-C stops it cleanly; starting it again resumes.
 
 // replay sends the flights of a file for ever, at a rate.
 type replay struct {
-	client *client
+	client *client.Client
 	file   string
 	rate   int
 }
@@ -124,17 +125,16 @@ func (r *replay) run(ctx context.Context) error {
 
 // sent asks how many flights the stream has.
 func (r *replay) sent(ctx context.Context) (int64, error) {
-	body, err := r.client.sql(ctx, "SELECT count() AS n FROM flights", "csv")
+	a, err := r.client.Query(ctx, "SELECT toInt64(count()) AS n FROM flights", client.SQLOptions{})
 	if err != nil {
 		return 0, err
 	}
-	defer body.Close()
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return 0, err
+	if len(a.Rows) == 1 && len(a.Rows[0]) == 1 {
+		if n, ok := a.Rows[0][0].(int64); ok {
+			return n, nil
+		}
 	}
-	lines := bytes.Fields(text)
-	return strconv.ParseInt(string(lines[len(lines)-1]), 10, 64)
+	return 0, fmt.Errorf("count flights: the answer is %v", a.Rows)
 }
 
 // pass sends one pass over the file, but for the first skip rows.
@@ -242,22 +242,14 @@ func (r *replay) report(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		var s struct {
-			Streams []struct{ Events int64 }
-			Views   []struct {
-				Name       string
-				Generation uint64
-				Cut        *int64
-				Lag        int64 `json:"lag_ms"`
-			}
-		}
-		if err := r.client.json(ctx, http.MethodGet, "/v1/status", &s); err != nil || len(s.Streams) == 0 || len(s.Views) == 0 {
+		s, err := r.client.Status(ctx)
+		if err != nil || len(s.Streams) == 0 || len(s.Views) == 0 {
 			continue
 		}
 		now := time.Now()
 		lag := int64(0)
 		for _, v := range s.Views {
-			lag = max(lag, v.Lag)
+			lag = max(lag, v.LagMillis)
 		}
 		cut := "none"
 		if c := s.Views[0].Cut; c != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -63,7 +64,7 @@ func doctor(ctx context.Context, args []string) error {
 		return err
 	}
 	x := &examination{cfg: cfg, quiet: slog.New(slog.DiscardHandler)}
-	for _, check := range []func(context.Context){x.machine, x.lake, x.stream, x.redis, x.clickhouse} {
+	for _, check := range []func(context.Context){x.machine, x.access, x.lake, x.stream, x.redis, x.clickhouse, x.sandbox} {
 		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(bounded)
 		cancel()
@@ -187,6 +188,18 @@ func (x *examination) redis(ctx context.Context) {
 	}
 	if len(h.Problems) == 0 {
 		x.good("redis", "version %s, maxmemory-policy %s, round trip %s", h.Version, h.MaxmemoryPolicy, h.RoundTrip.Round(time.Microsecond))
+	}
+}
+
+// sandbox says what holds the queries of callers.
+func (x *examination) sandbox(context.Context) {
+	switch version := engine.Confinable(); {
+	case strings.HasPrefix(x.cfg.ClickHouseDSN, "http"):
+		x.good("queries", "checked by the parser of the external ClickHouse, read only; its own limits and grants hold too")
+	case version == 0:
+		x.warn("queries", "this kernel has no Landlock: SQL of callers is checked by the engine's parser and read only, but the operating system does not confine it; Linux 5.13 or later does")
+	default:
+		x.good("queries", "checked by the engine's parser, read only, confined to the lake by Landlock %d", version)
 	}
 }
 

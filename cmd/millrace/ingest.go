@@ -10,20 +10,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/millrace/millrace/cmd/millrace/tabular"
 	"github.com/millrace/millrace/internal/event"
-	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/progress"
 	"github.com/millrace/millrace/lake/parquetfile"
+	"github.com/millrace/millrace/serving/client"
 	"github.com/millrace/millrace/serving/format"
 )
 
@@ -31,8 +29,9 @@ const (
 	// sendBytes is how much of a file goes into one request: large enough that the cost
 	// of a request vanishes, small enough that a retry is cheap.
 	sendBytes = 4 << 20
-	// sendTries is how often one request is tried before ingest gives up.
-	sendTries = 30
+	// sendRetries is how often one request is sent again before ingest gives up: over a
+	// minute, in which a server restarts.
+	sendRetries = 30
 	// shownErrors is how many refused rows are printed.
 	shownErrors = 10
 )
@@ -41,16 +40,21 @@ const (
 func ingest(ctx context.Context, args []string) error {
 	fs := flags("ingest")
 	kind := fs.String("format", "", "ndjson, json, csv or parquet; default by the file's name, else ndjson")
-	server := clientFlag(fs)
-	if err := fs.Parse(args); err != nil {
+	server := serverFlags(fs, sendRetries)
+	args, err := parse(fs, args)
+	if err != nil {
 		return err
 	}
-	if fs.NArg() < 1 || fs.NArg() > 2 {
+	if len(args) < 1 || len(args) > 2 {
 		return errUsage
 	}
+	c, err := server()
+	if err != nil {
+		return err
+	}
 	name := "-"
-	if fs.NArg() == 2 {
-		name = fs.Arg(1)
+	if len(args) == 2 {
+		name = args[1]
 	}
 	in, size := os.Stdin, int64(-1)
 	if name != "-" {
@@ -66,8 +70,8 @@ func ingest(ctx context.Context, args []string) error {
 		in, size = f, info.Size()
 	}
 	format, compression := formatOf(name, *kind)
-	s := &sender{client: server(), stream: fs.Arg(0), meter: progress.New(os.Stderr, "ingest "+name, max(size, 0))}
-	err := s.send(ctx, in, size, format, compression)
+	s := &sender{client: c, stream: args[0], meter: progress.New(os.Stderr, "ingest "+name, max(size, 0))}
+	err = s.send(ctx, in, size, format, compression)
 	s.meter.Finish()
 	fmt.Fprintf(os.Stderr, "%d accepted, %d refused\n", s.accepted, s.rejected)
 	if s.rejected > shownErrors {
@@ -94,7 +98,7 @@ func formatOf(name, given string) (format, compression string) {
 
 // sender sends the parts of one input.
 type sender struct {
-	client             *client
+	client             *client.Client
 	stream             string
 	meter              *progress.Meter
 	lines              int // read so far
@@ -284,41 +288,13 @@ func (s *sender) sendParquet(ctx context.Context, in *os.File, size int64) error
 
 // post sends one request until it is acknowledged. Its key makes a repetition harmless.
 func (s *sender) post(ctx context.Context, contentType string, body []byte, linesBefore int) error {
-	key := rand.Text()
-	path := "/v1/streams/" + url.PathEscape(s.stream) + "/events"
-	for try := 1; ; try++ {
-		reply, err := s.client.do(ctx, http.MethodPost, path, contentType, bytes.NewReader(body), "Idempotency-Key", key)
-		if err == nil {
-			return s.count(reply, linesBefore)
-		}
-		var p *problem.Problem
-		passing := !errors.As(err, &p) || p.Status == http.StatusTooManyRequests || p.Status >= 500
-		if !passing || try == sendTries || ctx.Err() != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(min(time.Duration(try)*200*time.Millisecond, 3*time.Second)):
-		}
-	}
-}
-
-func (s *sender) count(reply *http.Response, linesBefore int) error {
-	defer reply.Body.Close()
-	var r struct {
-		Accepted, Rejected int
-		Errors             []struct {
-			Line   int
-			Reason string
-		}
-	}
-	if err := json.NewDecoder(reply.Body).Decode(&r); err != nil {
-		return fmt.Errorf("read reply: %w", err)
+	r, err := s.client.Append(ctx, s.stream, bytes.NewReader(body), client.AppendOptions{ContentType: contentType, IdempotencyKey: rand.Text()})
+	if err != nil {
+		return err
 	}
 	for i, e := range r.Errors {
 		if s.rejected+i < shownErrors {
-			fmt.Fprintln(os.Stderr, "line "+strconv.Itoa(linesBefore+e.Line)+": "+e.Reason)
+			fmt.Fprintln(os.Stderr, "line "+strconv.Itoa(linesBefore+e.Line)+": "+tabular.Clean(e.Reason))
 		}
 	}
 	s.accepted += r.Accepted

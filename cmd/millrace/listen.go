@@ -2,23 +2,10 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
-	"time"
 
 	"github.com/millrace/millrace/internal/config"
 )
-
-// newHTTPServer returns a server with the limits that every port of ours has.
-func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-}
 
 // listenForClickHouse takes the address of the ClickHouse endpoint; nil where it is off.
 // Its default is the port of every ClickHouse server, which may well be running here.

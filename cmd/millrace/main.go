@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/millrace/millrace/cmd/millrace/shell"
 	"github.com/millrace/millrace/internal/clickhouse/engine"
 )
 
@@ -31,12 +32,15 @@ type command struct {
 var commands = []command{
 	{"up", "[--config FILE] [--data DIR] [--listen ADDR] [--epoch 60s]", "run the appliance, embedded by default", up},
 	{"demo", "[--rate N]", "run the appliance on a live replay of real flights", demo},
-	{"sql", "[-f FILE | STATEMENT]", "run statements", sqlCommand},
+	{"sql", "[-e STATEMENT | -f FILE | STATEMENT]", "run statements; on a terminal without any, a shell", sqlCommand},
 	{"ingest", "STREAM [FILE|-]", "send events from NDJSON, JSON, CSV or Parquet", ingest},
 	{"batch", "run [VIEW]", "run a view's batch job now (all views without a name)", batchCommand},
 	{"rebuild", "VIEW", "recompute a view from the beginning of the lake", rebuild},
 	{"status", "", "show the state of every layer", status},
 	{"errors", "list|replay STREAM", "show or send again what was refused", errorsCommand},
+	{"leaderboard", "[list | top|rank|around|members BOARD …]", "ask leaderboards", leaderboardCommand},
+	{"token", "create --role ROLE NAME | list | revoke ID", "make, list or revoke tokens", tokenCommand},
+	{"audit", "[--limit N] [--since TIME]", "show who did what, the newest first", auditCommand},
 	{"engine", "fetch", "fetch the embedded ClickHouse engine", engineCommand},
 	{"doctor", "[--config FILE]", "check every part and say what to do", doctor},
 	{"version", "", "print the version", func(context.Context, []string) error { fmt.Println(version); return nil }},
@@ -74,7 +78,7 @@ func run(ctx context.Context, args []string) int {
 			fmt.Fprintf(os.Stderr, "usage: millrace %s %s\n", c.name, c.args)
 			return 2
 		}
-		fmt.Fprintf(os.Stderr, "millrace %s: %v\n", c.name, err)
+		fmt.Fprintf(os.Stderr, "millrace %s: %s\n", c.name, shell.Explain(err))
 		return 1
 	}
 	fmt.Fprintf(os.Stderr, "millrace: unknown command %q\n\n", args[0])
@@ -85,12 +89,20 @@ func run(ctx context.Context, args []string) int {
 // errUsage says that the arguments do not fit; run prints the command's own line.
 var errUsage = errors.New("wrong arguments")
 
+// synopsisWidth is the column of the synopses in the list of commands.
+const synopsisWidth = 44
+
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "Millrace: exact, fresh answers over streams of events.\n\nusage: millrace COMMAND [ARGUMENTS]\n ")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-44s %s\n", strings.TrimSpace(c.name+" "+c.args), c.about)
+		synopsis := strings.TrimSpace(c.name + " " + c.args)
+		if len(synopsis) > synopsisWidth {
+			synopsis += "\n  " + strings.Repeat(" ", synopsisWidth)
+		}
+		fmt.Fprintf(w, "  %-*s %s\n", synopsisWidth, synopsis, c.about)
 	}
-	fmt.Fprintln(w, "\nThe commands that speak to a server take --url, or MILLRACE_URL; default "+defaultURL+".")
+	fmt.Fprintln(w, "\nThe commands that speak to a server take --url, or MILLRACE_URL; default "+defaultURL+".\n"+
+		"They send the token of --token-file, --token or MILLRACE_TOKEN, where the server asks for one.")
 }
 
 // flags makes a flag set that answers a wrong flag by an error, not by exiting.

@@ -4,34 +4,31 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"time"
 
 	"github.com/millrace/millrace/internal/clickhouse/engine"
-	"github.com/millrace/millrace/serving/httpapi"
+	"github.com/millrace/millrace/serving/client"
 )
 
 // batchCommand runs batch jobs now.
 func batchCommand(ctx context.Context, args []string) error {
 	fs := flags("batch")
-	server := clientFlag(fs)
+	server := serverFlags(fs, once)
 	if len(args) == 0 || args[0] != "run" {
 		return errUsage
 	}
-	if err := fs.Parse(args[1:]); err != nil {
+	views, err := parse(fs, args[1:])
+	if err != nil {
 		return err
 	}
-	c, views := server(), fs.Args()
+	c, err := server()
+	if err != nil {
+		return err
+	}
 	if len(views) == 0 {
-		var s struct {
-			Views []struct {
-				Name string `json:"name"`
-			} `json:"views"`
-		}
-		if err := c.json(ctx, http.MethodGet, "/v1/status", &s); err != nil {
+		s, err := c.Status(ctx)
+		if err != nil {
 			return err
 		}
 		for _, v := range s.Views {
@@ -39,7 +36,7 @@ func batchCommand(ctx context.Context, args []string) error {
 		}
 	}
 	for _, v := range views {
-		if err := runBatch(ctx, c, v, false); err != nil {
+		if err := runBatch(ctx, v, c.RunBatch); err != nil {
 			return err
 		}
 	}
@@ -48,80 +45,90 @@ func batchCommand(ctx context.Context, args []string) error {
 
 // rebuild recomputes a view whole.
 func rebuild(ctx context.Context, args []string) error {
-	fs := flags("rebuild")
-	server := clientFlag(fs)
-	if err := fs.Parse(args); err != nil {
-		return err
-	}
-	if fs.NArg() != 1 {
-		return errUsage
-	}
-	return runBatch(ctx, server(), fs.Arg(0), true)
-}
-
-func runBatch(ctx context.Context, c *client, view string, whole bool) error {
-	start := time.Now()
-	var r httpapi.BatchResult
-	path := fmt.Sprintf("/v1/views/%s/batch?rebuild=%t", url.PathEscape(view), whole)
-	if err := c.json(ctx, http.MethodPost, path, &r); err != nil {
-		return fmt.Errorf("view %s: %w", view, err)
-	}
-	drift, err := json.Marshal(r.Drift)
+	c, view, err := oneArgument("rebuild", args)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: generation %d, cut %d, %d rows, drift %s, %s\n", view, r.Generation, r.Cut, r.Rows, drift, time.Since(start).Round(time.Millisecond))
+	return runBatch(ctx, view, c.Rebuild)
+}
+
+// oneArgument parses the arguments of a command that takes one.
+func oneArgument(name string, args []string) (*client.Client, string, error) {
+	fs := flags(name)
+	server := serverFlags(fs, once)
+	args, err := parse(fs, args)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(args) != 1 {
+		return nil, "", errUsage
+	}
+	c, err := server()
+	return c, args[0], err
+}
+
+func runBatch(ctx context.Context, view string, run func(ctx context.Context, view string) (*client.BatchResult, error)) error {
+	start := time.Now()
+	r, err := run(ctx, view)
+	if err != nil {
+		return fmt.Errorf("view %s: %w", view, err)
+	}
+	fmt.Printf("%s: generation %d, cut %d, %d rows, drift %s, %s\n", view, r.Generation, r.Cut, r.Rows, r.Drift, time.Since(start).Round(time.Millisecond))
 	return nil
 }
 
 // status prints the state of every layer.
 func status(ctx context.Context, args []string) error {
 	fs := flags("status")
-	server := clientFlag(fs)
-	if err := fs.Parse(args); err != nil {
+	server := serverFlags(fs, once)
+	args, err := parse(fs, args)
+	if err != nil {
 		return err
 	}
-	var s json.RawMessage
-	if err := server().json(ctx, http.MethodGet, "/v1/status", &s); err != nil {
+	if len(args) != 0 {
+		return errUsage
+	}
+	c, err := server()
+	if err != nil {
+		return err
+	}
+	s, err := c.Status(ctx)
+	if err != nil {
 		return err
 	}
 	enc := json.NewEncoder(os.Stdout)
 	enc.SetIndent("", "  ")
-	return enc.Encode(s)
+	return enc.Encode(s.Raw)
 }
 
 // errorsCommand lists or replays dead letters.
 func errorsCommand(ctx context.Context, args []string) error {
-	fs := flags("errors")
-	server := clientFlag(fs)
-	if len(args) == 0 {
+	if len(args) == 0 || args[0] != "list" && args[0] != "replay" {
 		return errUsage
 	}
-	if err := fs.Parse(args[1:]); err != nil {
+	c, stream, err := oneArgument("errors", args[1:])
+	if err != nil {
 		return err
 	}
-	if fs.NArg() != 1 {
-		return errUsage
-	}
-	stream := url.PathEscape(fs.Arg(0))
-	switch args[0] {
-	case "list":
-		reply, err := server().do(ctx, http.MethodGet, "/v1/streams/"+stream+"/errors", "", nil)
+	if args[0] == "replay" {
+		r, err := c.Replay(ctx, stream)
 		if err != nil {
-			return err
-		}
-		defer reply.Body.Close()
-		_, err = io.Copy(os.Stdout, reply.Body)
-		return err
-	case "replay":
-		var r struct{ Replayed, Refused int }
-		if err := server().json(ctx, http.MethodPost, "/v1/streams/"+stream+"/errors/replay", &r); err != nil {
 			return err
 		}
 		fmt.Printf("%d accepted, %d refused again\n", r.Replayed, r.Refused)
 		return nil
 	}
-	return errUsage
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetEscapeHTML(false)
+	for letter, err := range c.DeadLetters(ctx, stream) {
+		if err != nil {
+			return err
+		}
+		if err := enc.Encode(letter); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // engineCommand fetches the engine.

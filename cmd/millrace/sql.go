@@ -1,138 +1,167 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"strings"
-	"unicode/utf8"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/millrace/millrace/cmd/millrace/shell"
+	"github.com/millrace/millrace/serving/client"
 )
 
-// sqlCommand runs statements from the arguments, a file or standard input.
+// sqlCommand runs statements from the arguments, a file or standard input; on a terminal
+// without any it is a shell.
 func sqlCommand(ctx context.Context, args []string) error {
 	fs := flags("sql")
 	file := fs.String("f", "", "file of statements; - is standard input")
-	format := fs.String("format", "table", "table, json, ndjson, csv or arrow")
-	server := clientFlag(fs)
-	if err := fs.Parse(args); err != nil {
-		return err
-	}
-	text := strings.Join(fs.Args(), " ")
-	switch {
-	case *file == "-" || (*file == "" && text == ""):
-		b, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return fmt.Errorf("read standard input: %w", err)
-		}
-		text = string(b)
-	case *file != "":
-		b, err := os.ReadFile(*file)
-		if err != nil {
-			return err
-		}
-		text = string(b)
-	}
-	asked := *format
-	if asked == "table" {
-		asked = "json"
-	}
-	body, err := server().sql(ctx, text, asked)
+	given := fs.String("e", "", "statements")
+	format := fs.String("format", "table", strings.Join(shell.Formats, ", "))
+	wait := fs.Duration("wait", 0, "wait until the answer is complete, for at most so long, such as 1s")
+	server := serverFlags(fs, once)
+	words, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	if *format != "table" {
-		_, err = io.Copy(os.Stdout, body)
+	terminal := isTerminal(os.Stdout)
+	if err := shell.CheckFormat(*format, terminal); err != nil {
 		return err
 	}
-	return printTable(os.Stdout, body)
+	c, err := server()
+	if err != nil {
+		return err
+	}
+	var text string
+	switch sources := countTrue(*file != "", *given != "", len(words) > 0); {
+	case sources > 1:
+		return errors.New("statements are given in several ways: use one of -e, -f and the argument")
+	case *given != "":
+		text = *given
+	case len(words) > 0:
+		text = strings.Join(words, " ")
+	case *file == "" && isTerminal(os.Stdin) && terminal && os.Getenv("TERM") != "dumb":
+		return interact(ctx, c, *format, *wait)
+	default:
+		if text, err = readStatements(*file); err != nil {
+			return err
+		}
+	}
+	p := shell.Printer{Out: os.Stdout, Format: *format, Expanded: shell.Off, Color: terminal && colours(), Wait: *wait}
+	if terminal {
+		p.Expanded, p.Width = shell.Auto, func() int { return columns(os.Stdout) }
+	}
+	if isTerminal(os.Stderr) {
+		p.Progress = os.Stderr
+	}
+	if err := p.Run(ctx, c, text); err != nil {
+		if excerpt := shell.Excerpt(err, text, columns(os.Stderr)); excerpt != "" {
+			fmt.Fprint(os.Stderr, excerpt)
+		}
+		return err
+	}
+	return nil
 }
 
-// answer is an answer in ClickHouse's JSON shape.
-type answer struct {
-	Meta []struct{ Name, Type string } `json:"meta"`
-	Data []map[string]json.RawMessage  `json:"data"`
-	Rows int                           `json:"rows"`
-	Prov *struct {
-		Generation uint64 `json:"generation"`
-		Complete   bool   `json:"complete"`
-		LagMillis  int64  `json:"lag_ms"`
-	} `json:"provenance"`
+func countTrue(facts ...bool) int {
+	n := 0
+	for _, is := range facts {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
-// printTable draws an answer as a table.
-func printTable(w io.Writer, body io.Reader) error {
-	var a answer
-	if err := json.NewDecoder(body).Decode(&a); err != nil {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	cells := make([][]string, 0, len(a.Data)+1)
-	header := make([]string, len(a.Meta))
-	for i, m := range a.Meta {
-		header[i] = m.Name
-	}
-	cells = append(cells, header)
-	for _, row := range a.Data {
-		line := make([]string, len(a.Meta))
-		for i, m := range a.Meta {
-			line[i] = cell(row[m.Name])
+// readStatements reads a file of statements, or standard input.
+func readStatements(name string) (string, error) {
+	if name == "" || name == "-" {
+		text, err := io.ReadAll(os.Stdin)
+		if err != nil {
+			return "", fmt.Errorf("read standard input: %w", err)
 		}
-		cells = append(cells, line)
+		return string(text), nil
 	}
-	width := make([]int, len(a.Meta))
-	for _, line := range cells {
-		for i, c := range line {
-			width[i] = max(width[i], utf8.RuneCountInString(c))
-		}
-	}
-	var out bytes.Buffer
-	for n, line := range cells {
-		for i, c := range line {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
-			if isNumber(a.Meta[i].Type) {
-				out.WriteString(pad + c)
-			} else {
-				out.WriteString(c + pad)
-			}
-			out.WriteString("  ")
-		}
-		out.WriteByte('\n')
-		if n == 0 {
-			for _, w := range width {
-				out.WriteString(strings.Repeat("─", w) + "  ")
-			}
-			out.WriteByte('\n')
-		}
-	}
-	fmt.Fprintf(&out, "%d rows", a.Rows)
-	if a.Prov != nil {
-		state := "complete"
-		if !a.Prov.Complete {
-			state = fmt.Sprintf("%d ms behind", a.Prov.LagMillis)
-		}
-		fmt.Fprintf(&out, ", generation %d merged with speed, %s", a.Prov.Generation, state)
-	}
-	out.WriteByte('\n')
-	_, err := w.Write(out.Bytes())
-	return err
+	text, err := os.ReadFile(name)
+	return string(text), err
 }
 
-// cell is a JSON value as text.
-func cell(raw json.RawMessage) string {
-	var s string
-	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
-		return strings.NewReplacer("\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s)
+// interact runs the shell.
+func interact(ctx context.Context, c *client.Client, format string, wait time.Duration) error {
+	// Ctrl-C belongs to the shell: it cancels a statement and not the process. What ends
+	// the process must leave the terminal as it was, also in the middle of a line.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
+	defer stop()
+	before, err := term.GetState(int(os.Stdin.Fd()))
+	if err != nil {
+		return fmt.Errorf("look at terminal: %w", err)
 	}
-	if string(raw) == "null" {
-		return "NULL"
+	left := context.AfterFunc(ctx, func() {
+		_ = term.Restore(int(os.Stdin.Fd()), before)
+		fmt.Println()
+		os.Exit(1)
+	})
+	defer left()
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	greeting, err := greet(ctx, c)
+	if err != nil {
+		return err
 	}
-	return string(raw)
+	return shell.Run(ctx, shell.Options{
+		Server: c, Greeting: greeting, Out: os.Stdout, Format: format, Color: colours(), History: historyFile(), Interrupts: interrupts, Wait: wait,
+	})
 }
 
-func isNumber(t string) bool {
-	t = strings.TrimPrefix(t, "Nullable(")
-	return strings.HasPrefix(t, "Int") || strings.HasPrefix(t, "UInt") || strings.HasPrefix(t, "Float")
+// greet says what is at the other end; an error where nothing is.
+func greet(ctx context.Context, c *client.Client) (string, error) {
+	s, err := c.Status(ctx)
+	var refused *client.Error
+	if errors.As(err, &refused) && refused.Status != 401 {
+		return "Millrace at " + c.Address(), nil // it is there; the token's role may not look at its state
+	}
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Millrace %s at %s: %s, %s", s.Version, c.Address(),
+		shell.Count(len(s.Streams), "stream"), shell.Count(len(s.Views), "view")), nil
 }
+
+// historyFile is where the shell keeps its history; empty where there is no home.
+// MILLRACE_HISTORY names another file; set to nothing it says to keep none.
+func historyFile() string {
+	if file, ok := os.LookupEnv("MILLRACE_HISTORY"); ok {
+		return file
+	}
+	state := os.Getenv("XDG_STATE_HOME")
+	if state == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "millrace", "sql_history")
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// columns is the width of a terminal; 0 where the file is none.
+func columns(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// colours tells whether a terminal is to show colours: unless its user or its kind says no.
+func colours() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
 	"github.com/millrace/millrace/cmd/millrace/appliance"
+	"github.com/millrace/millrace/cmd/millrace/webserver"
 	"github.com/millrace/millrace/internal/config"
 )
 
@@ -52,7 +52,16 @@ func newLogger(cfg config.Config) *slog.Logger {
 // has ended or something failed, after everything has stopped: the network first, so
 // that nothing new comes in, then the parts from the top down to the storage.
 func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func(ctx context.Context, url string) error) (err error) {
-	// 1. The address, before anything that takes long: a port in use should say so at once.
+	// 1. Certificate and address, before anything that takes long: what is wrong with them
+	// should be said at once.
+	server, err := webserver.New(webserver.Options{Cert: cfg.TLSCert, Key: cfg.TLSKey, Log: log})
+	if err != nil {
+		return err
+	}
+	clickhouseServer, err := webserver.New(webserver.Options{Cert: cfg.TLSCert, Key: cfg.TLSKey, Log: log})
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -78,19 +87,23 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	}()
 
 	// 3. The network, last: whoever connects finds everything there.
-	server := newHTTPServer(a.Handler(), log)
+	if warning := exposure(cfg); warning != "" {
+		log.Warn(warning)
+	}
+	if secret := a.FirstAdminToken(); secret != "" {
+		fmt.Printf("first admin token, shown only now: %s\n", secret)
+	}
 	failed := make(chan error, 3)
-	go func() { failed <- server.Serve(listener) }()
-	clickhouseServer := newHTTPServer(a.ClickHouse(), log)
+	go func() { failed <- server.Serve(listener, a.Handler()) }()
 	if clickhouse != nil {
-		go func() { failed <- clickhouseServer.Serve(clickhouse) }()
-		fmt.Printf("clients of ClickHouse find it at http://%s\n", clickhouse.Addr())
+		go func() { failed <- clickhouseServer.Serve(clickhouse, a.ClickHouse()) }()
+		fmt.Printf("clients of ClickHouse find it at %s\n", clickhouseServer.URL(clickhouse))
 	}
 	beside, cancel := context.WithCancel(ctx)
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
-		if err := whenUp(beside, "http://"+listener.Addr().String()); err != nil && beside.Err() == nil {
+		if err := whenUp(beside, server.URL(listener)); err != nil && beside.Err() == nil {
 			failed <- err
 		}
 	}()
@@ -103,10 +116,15 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	log.Info("stopping")
 	draining, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer stop()
-	for _, s := range []*http.Server{clickhouseServer, server} {
-		if derr := s.Shutdown(draining); derr != nil {
-			_ = s.Close() // requests that do not end are cut off
-		}
-	}
+	clickhouseServer.Stop(draining)
+	server.Stop(draining)
 	return err
+}
+
+// exposure is what to warn of where tokens and data would cross a network in the clear.
+func exposure(cfg config.Config) string {
+	if !cfg.Exposed() || cfg.TLSCert != "" {
+		return ""
+	}
+	return "the server listens beyond this machine without TLS: tokens and data can be read on the way; set tls.cert and tls.key, or put a TLS proxy in front"
 }

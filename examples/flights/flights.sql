@@ -39,3 +39,10 @@ SELECT multiIf(delay < -10, 'early', delay <= 15, 'on time', delay <= 60, 'late'
 FROM flights
 GROUP BY class, tumble(reported, INTERVAL 1 MINUTE)
 WITH (batch = '*/2 * * * *');
+
+-- The busiest airports, ranked: of all time, and of each hour.
+CREATE LEADERBOARD IF NOT EXISTS busiest AS
+SELECT origin AS airport, count() AS flights
+FROM flights
+GROUP BY airport
+WITH (windows = 'all,hour', keep = '7d', batch = '*/5 * * * *');

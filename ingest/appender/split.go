@@ -6,12 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/millrace/millrace/ingest/stream"
 	"github.com/millrace/millrace/internal/event"
@@ -92,13 +89,13 @@ func (a *Appender) split(ctx context.Context, b *event.Batch, id identity) ([]*p
 
 // assign lists the rows of each partition.
 func (a *Appender) assign(b *event.Batch) [][]uint32 {
-	n := uint64(len(a.writers))
+	n := len(a.writers)
 	of := make([]uint16, b.Rows)
 	counts := make([]int, n)
 	var buf []byte
 	for i := range of {
 		buf = appendKey(buf[:0], b, a.key, i)
-		p := xxhash.Sum64(buf) % n
+		p := stream.PartitionOf(buf, n)
 		of[i] = uint16(p)
 		counts[p]++
 	}
@@ -114,32 +111,10 @@ func (a *Appender) assign(b *event.Batch) [][]uint32 {
 	return rows
 }
 
-// appendKey appends a row's partition key: for each column a mark, 0 for null and 1 for a
-// value, then the value: strings behind their length, Bool one byte, the rest eight. It
-// is part of the stream's layout and never changes; see docs/ingest.md.
+// appendKey appends a row's partition key.
 func appendKey(dst []byte, b *event.Batch, columns []int, row int) []byte {
 	for _, c := range columns {
-		v := &b.Columns[c]
-		if v.Null(row) {
-			dst = append(dst, 0)
-			continue
-		}
-		dst = append(dst, 1)
-		switch v.Type.Kind {
-		case event.Bool:
-			dst = append(dst, v.U8[row])
-		case event.UInt64:
-			dst = binary.LittleEndian.AppendUint64(dst, v.U64[row])
-		case event.Float64:
-			// Adding 0 turns -0 into 0: values that are equal share a partition.
-			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.F64[row]+0))
-		case event.String:
-			s := v.Str.At(row)
-			dst = binary.AppendUvarint(dst, uint64(len(s)))
-			dst = append(dst, s...)
-		default:
-			dst = binary.LittleEndian.AppendUint64(dst, uint64(v.I64[row]))
-		}
+		dst = stream.AppendKey(dst, &b.Columns[c], row)
 	}
 	return dst
 }

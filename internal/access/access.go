@@ -32,8 +32,12 @@ const (
 	Append Right = "append" // append events to a stream
 	Look   Right = "look"   // read a view or leaderboard
 	Query  Right = "query"  // run SELECT, in which each table is looked at
+	Watch  Right = "watch"  // see figures of every stream and view at once, such as the metrics
 	Manage Right = "manage" // define, run jobs, replay, see tokens and the audit log
 )
+
+// Rights lists the rights.
+var Rights = []Right{Public, Append, Look, Query, Watch, Manage}
 
 // Principal is who sent a request.
 type Principal struct {
@@ -60,6 +64,8 @@ func (p Principal) May(right Right, object string) bool {
 		return (p.Role == Read || p.Role == SQL || p.Role == Admin) && p.has(object)
 	case Query:
 		return (p.Role == SQL || p.Role == Admin) && p.has(object)
+	case Watch:
+		return (p.Role == Read || p.Role == SQL) && p.Objects == nil || p.Role == Admin
 	case Manage:
 		return p.Role == Admin
 	}

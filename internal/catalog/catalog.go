@@ -39,6 +39,7 @@ type View struct {
 	SQL      string
 	StreamID string
 	Plan     *plan.View
+	Board    *plan.Board // what makes it a leaderboard; nil: it is a view and no more
 	Created  time.Time
 }
 
@@ -100,6 +101,28 @@ func (c *Catalog) CreateStream(ctx context.Context, s *sql.CreateStream) (*Strea
 
 // CreateView adds a view over an existing stream.
 func (c *Catalog) CreateView(ctx context.Context, v *sql.CreateView) (*View, error) {
+	return c.createView(ctx, v, v.String(), func(s *plan.Stream) (*plan.View, *plan.Board, error) {
+		p, err := plan.BuildView(v, s)
+		return p, nil, err
+	})
+}
+
+// CreateLeaderboard adds a leaderboard over an existing stream. It is a view, too.
+func (c *Catalog) CreateLeaderboard(ctx context.Context, b *sql.CreateLeaderboard) (*View, error) {
+	return c.createView(ctx, &b.CreateView, b.String(), func(s *plan.Stream) (*plan.View, *plan.Board, error) {
+		return buildBoard(b, s)
+	})
+}
+
+func buildBoard(b *sql.CreateLeaderboard, s *plan.Stream) (*plan.View, *plan.Board, error) {
+	p, err := plan.BuildBoard(b, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.View, p, nil
+}
+
+func (c *Catalog) createView(ctx context.Context, v *sql.CreateView, text string, build func(*plan.Stream) (*plan.View, *plan.Board, error)) (*View, error) {
 	c.change.Lock()
 	defer c.change.Unlock()
 	now := c.state.Load()
@@ -113,12 +136,12 @@ func (c *Catalog) CreateView(ctx context.Context, v *sql.CreateView) (*View, err
 	if err != nil {
 		return nil, &sql.Error{Pos: v.Select.FromPos, Msg: err.Error(), Hint: "select from one stream"}
 	}
-	p, err := plan.BuildView(v, stream.Plan)
+	p, board, err := build(stream.Plan)
 	if err != nil {
 		return nil, err
 	}
 	next := now.clone()
-	out := &View{ID: c.newID(v.Name), SQL: v.String(), StreamID: stream.ID, Plan: p, Created: c.now().UTC()}
+	out := &View{ID: c.newID(v.Name), SQL: text, StreamID: stream.ID, Plan: p, Board: board, Created: c.now().UTC()}
 	next.views[v.Name] = out
 	if err := c.publish(ctx, next); err != nil {
 		return nil, fmt.Errorf("create view %q: %w", v.Name, err)
@@ -146,12 +169,28 @@ func (c *Catalog) DropStream(ctx context.Context, name string) (*Stream, error) 
 	return out, nil
 }
 
-// DropView removes a view.
+// DropView removes a view that is no leaderboard.
 func (c *Catalog) DropView(ctx context.Context, name string) (*View, error) {
+	return c.dropView(ctx, name, false)
+}
+
+// DropLeaderboard removes a leaderboard.
+func (c *Catalog) DropLeaderboard(ctx context.Context, name string) (*View, error) {
+	return c.dropView(ctx, name, true)
+}
+
+func (c *Catalog) dropView(ctx context.Context, name string, board bool) (*View, error) {
 	c.change.Lock()
 	defer c.change.Unlock()
 	now := c.state.Load()
-	out, err := now.view(name)
+	find := now.view
+	if board {
+		find = now.leaderboard
+	}
+	out, err := find(name)
+	if err == nil && !board && out.Board != nil {
+		err = fmt.Errorf("view %q %w; it is a leaderboard: DROP LEADERBOARD drops it", name, ErrNotFound)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("drop view: %w", err)
 	}
@@ -194,8 +233,14 @@ func (c *Catalog) View(name string) (*View, error) { return c.state.Load().view(
 // Streams returns all streams by name.
 func (c *Catalog) Streams() []*Stream { return sorted(c.state.Load().streams) }
 
-// Views returns all views by name.
+// Views returns all views by name, leaderboards among them.
 func (c *Catalog) Views() []*View { return sorted(c.state.Load().views) }
+
+// Leaderboard finds a leaderboard by name; ErrNotFound names the nearest.
+func (c *Catalog) Leaderboard(name string) (*View, error) { return c.state.Load().leaderboard(name) }
+
+// Leaderboards returns all leaderboards by name.
+func (c *Catalog) Leaderboards() []*View { return sorted(c.state.Load().leaderboards()) }
 
 // Version counts the changes of the catalog since it was made.
 func (c *Catalog) Version() uint64 { return c.state.Load().version }

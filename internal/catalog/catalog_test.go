@@ -266,6 +266,52 @@ func TestOpenRefusesDamage(t *testing.T) {
 	}
 }
 
+// TestLeaderboards keeps leaderboards among the views, tells the two apart where they are
+// dropped, and reads a catalog of before there were any.
+func TestLeaderboards(t *testing.T) {
+	disk := &storage{}
+	c := open(t, disk)
+	fill(t, c)
+	before := append([]byte(nil), disk.data...)
+	if _, err := createStream(t, c, "CREATE STREAM games (ts DateTime64(3), user String, n Int64) WITH (partition_by = 'user')"); err != nil {
+		t.Fatal(err)
+	}
+	const text = "CREATE LEADERBOARD best AS SELECT user, sum(n) AS score FROM games GROUP BY user WITH (order = 'asc', windows = 'all,day')"
+	if _, err := c.CreateLeaderboard(t.Context(), parse[*sql.CreateLeaderboard](t, text)); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, disk)
+	v, err := again.Leaderboard("best")
+	if err != nil || v.Board == nil || v.Board.Desc || len(v.Board.Windows) != 2 || v.Board.View != v.Plan {
+		t.Errorf("reads back as %+v, %v", v, err)
+	}
+	if same, err := again.View("best"); err != nil || same != v {
+		t.Errorf("as a view it is %v, %v", same, err)
+	}
+	if n := len(again.Leaderboards()); n != 1 || len(again.Views()) != n+len(open(t, &storage{data: before}).Views()) {
+		t.Errorf("%d leaderboards among %d views", n, len(again.Views()))
+	}
+	if _, err := again.CreateLeaderboard(t.Context(), parse[*sql.CreateLeaderboard](t, text)); !errors.Is(err, catalog.ErrExists) {
+		t.Errorf("declared twice: %v", err)
+	}
+	for what, refused := range map[string]func() (*catalog.View, error){
+		"it is a leaderboard: DROP LEADERBOARD": func() (*catalog.View, error) { return again.DropView(t.Context(), "best") },
+		"it is a stream":                        func() (*catalog.View, error) { return again.DropLeaderboard(t.Context(), "games") },
+		"it is a view":                          func() (*catalog.View, error) { return again.DropLeaderboard(t.Context(), "page_hits") },
+		`did you mean "best"?`:                  func() (*catalog.View, error) { return again.Leaderboard("besst") },
+	} {
+		if _, err := refused(); !errors.Is(err, catalog.ErrNotFound) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%v is not %s", err, what)
+		}
+	}
+	if _, err := again.DropStream(t.Context(), "games"); !errors.Is(err, catalog.ErrInUse) {
+		t.Errorf("a stream in use is dropped: %v", err)
+	}
+	if _, err := again.DropLeaderboard(t.Context(), "best"); err != nil || len(again.Leaderboards()) != 0 {
+		t.Errorf("dropped: %v", err)
+	}
+}
+
 func FuzzOpen(f *testing.F) {
 	disk := &storage{}
 	fill(f, open(f, disk))

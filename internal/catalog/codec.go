@@ -77,7 +77,7 @@ func decode(data []byte) (*state, error) {
 		s.streams[c.Name], byID[def.ID] = st, st
 	}
 	for _, def := range d.Views {
-		c, err := parse[*sql.CreateView](def)
+		statement, err := parse[sql.Statement](def)
 		if err != nil {
 			return nil, err
 		}
@@ -85,14 +85,22 @@ func decode(data []byte) (*state, error) {
 		if st == nil {
 			return nil, fmt.Errorf("%w: view %s reads stream %s, which is not there", ErrCorrupt, def.ID, def.StreamID)
 		}
-		p, err := plan.BuildView(c, st.Plan)
+		v := &View{ID: def.ID, SQL: def.SQL, StreamID: def.StreamID, Created: def.Created}
+		switch c := statement.(type) {
+		case *sql.CreateView:
+			v.Plan, err = plan.BuildView(c, st.Plan)
+		case *sql.CreateLeaderboard:
+			v.Plan, v.Board, err = buildBoard(c, st.Plan)
+		default:
+			return nil, notOneCreate(def)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("plan view %s: %w", def.ID, err)
 		}
-		if err := s.free(c.Name); err != nil {
+		if err := s.free(v.Plan.Name); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
-		s.views[c.Name] = &View{ID: def.ID, SQL: def.SQL, StreamID: def.StreamID, Plan: p, Created: def.Created}
+		s.views[v.Plan.Name] = v
 	}
 	return s, nil
 }
@@ -109,5 +117,9 @@ func parse[T sql.Statement](def definition) (T, error) {
 			return s, nil
 		}
 	}
-	return none, fmt.Errorf("%w: %s is not one CREATE statement", ErrCorrupt, def.ID)
+	return none, notOneCreate(def)
+}
+
+func notOneCreate(def definition) error {
+	return fmt.Errorf("%w: %s is not one CREATE statement", ErrCorrupt, def.ID)
 }

@@ -45,6 +45,28 @@ func (s *state) view(name string) (*View, error) {
 	return nil, fmt.Errorf("view %q %w%s", name, ErrNotFound, hint(name, s.views))
 }
 
+func (s *state) leaderboard(name string) (*View, error) {
+	if out, ok := s.views[name]; ok && out.Board != nil {
+		return out, nil
+	}
+	for kind, there := range map[string]bool{"view": s.views[name] != nil, "stream": s.streams[name] != nil} {
+		if there {
+			return nil, fmt.Errorf("leaderboard %q %w; it is a %s", name, ErrNotFound, kind)
+		}
+	}
+	return nil, fmt.Errorf("leaderboard %q %w%s", name, ErrNotFound, hint(name, s.leaderboards()))
+}
+
+func (s *state) leaderboards() map[string]*View {
+	boards := make(map[string]*View)
+	for name, v := range s.views {
+		if v.Board != nil {
+			boards[name] = v
+		}
+	}
+	return boards
+}
+
 // free says whether a name can be given away.
 func (s *state) free(name string) error {
 	if _, ok := s.streams[name]; ok {

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,10 +50,9 @@ type Config struct {
 	MaxFields int64
 	// MaxInFlightBytes bounds the bodies being worked on. Default 256 MiB, 1 MiB to 64 GiB.
 	MaxInFlightBytes int64
-	// QueryTimeout ends a query. Default 60s, 100ms to 1h.
-	QueryTimeout time.Duration
-	// MaxResultRows bounds an answer. Default 1,000,000; 1 to 100,000,000.
-	MaxResultRows int64
+	// SQL, Admin and Read are the limits of queries by role: query.KEY, query.admin.KEY and
+	// query.read.KEY. What is 0 in the latter two is as in SQL.
+	SQL, Admin, Read QueryLimits
 	// RedisURL: redis://, rediss://; several hosts by commas mean Redis Cluster.
 	RedisURL string
 	// ClickHouseDSN: http://, https:// or clickhouse://.
@@ -68,6 +68,7 @@ type Config struct {
 	LakeURL string
 	// EngineLibrary is the path of libchdb; empty is the user's cache.
 	EngineLibrary string
+	Access
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string
 	// LogFormat is text or json. Default text.
@@ -81,7 +82,8 @@ func Default() Config {
 		Epoch: time.Minute, Flush: 100 * time.Millisecond, Linger: 5 * time.Millisecond,
 		Grace: 30 * time.Second, FutureSkew: time.Hour,
 		MaxBodyBytes: 64 << 20, MaxRowBytes: 1 << 20, MaxDepth: 64, MaxFields: 1000, MaxInFlightBytes: 256 << 20,
-		QueryTimeout: time.Minute, MaxResultRows: 1_000_000,
+		SQL:      defaultLimits,
+		Access:   Access{RateBurst: 100},
 		LogLevel: "info", LogFormat: "text",
 	}
 }
@@ -96,15 +98,13 @@ type key struct {
 // keys lists every setting of c. The name gives the flag too, and the variable:
 // redis.url is --redis.url and MILLRACE_REDIS_URL.
 func (c *Config) keys() []key {
-	return []key{
+	return slices.Concat(c.Access.keys(), []key{
 		{"data_dir", "directory of all data", text(&c.DataDir)},
 		{"listen", "HTTP address", text(&c.Listen)},
 		{"epoch", "length of an epoch", duration(&c.Epoch)},
 		{"flush", "interval of the speed layer's writes to Redis", duration(&c.Flush)},
 		{"linger", "how long small requests gather into one entry", duration(&c.Linger)},
 		{"grace", "how long superseded data stays for queries under way", duration(&c.Grace)},
-		{"query.timeout", "longest run of a query", duration(&c.QueryTimeout)},
-		{"query.max_rows", "most rows of an answer", integer(&c.MaxResultRows)},
 		{"ingest.future_skew", "how far an event time may lie ahead", duration(&c.FutureSkew)},
 		{"ingest.max_body_bytes", "largest request body, decompressed", integer(&c.MaxBodyBytes)},
 		{"ingest.max_row_bytes", "largest row", integer(&c.MaxRowBytes)},
@@ -120,7 +120,7 @@ func (c *Config) keys() []key {
 		{"engine.library", "path of libchdb; empty: the user's cache", text(&c.EngineLibrary)},
 		{"log.level", "debug, info, warn or error", text(&c.LogLevel)},
 		{"log.format", "text or json", text(&c.LogFormat)},
-	}
+	}, c.SQL.keys("query.", ""), c.Admin.keys("query.admin.", " of the role admin"), c.Read.keys("query.read.", " of the role read"))
 }
 
 func text(p *string) func(string) error {
@@ -319,9 +319,7 @@ func (c *Config) validate() []error {
 	between("flush", c.Flush, 5*time.Millisecond, 10*time.Second)
 	between("linger", c.Linger, 0, time.Second)
 	between("grace", c.Grace, time.Second, 24*time.Hour)
-	between("query.timeout", c.QueryTimeout, 100*time.Millisecond, time.Hour)
 	between("ingest.future_skew", c.FutureSkew, 0, 8760*time.Hour)
-	within("query.max_rows", c.MaxResultRows, 1, 100_000_000)
 	within("ingest.max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30)
 	within("ingest.max_row_bytes", c.MaxRowBytes, 16, 64<<20)
 	within("ingest.max_depth", c.MaxDepth, 1, 1000)
@@ -330,10 +328,14 @@ func (c *Config) validate() []error {
 	if c.MaxInFlightBytes < c.MaxBodyBytes {
 		fail("ingest.max_in_flight_bytes", "%d is less than ingest.max_body_bytes, %d", c.MaxInFlightBytes, c.MaxBodyBytes)
 	}
+	errs = append(errs, c.SQL.validate("query.")...)
+	errs = append(errs, c.Admin.Or(c.SQL).validate("query.admin.")...)
+	errs = append(errs, c.Read.Or(c.SQL).validate("query.read.")...)
 	address("redis.url", c.RedisURL, "redis", "rediss", "unix")
 	address("clickhouse.dsn", c.ClickHouseDSN, "http", "https", "clickhouse")
 	address("stream.url", c.StreamURL, "nats", "tls")
 	address("lake.url", c.LakeURL, "file")
+	c.Access.validate(fail, within)
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
 	default:

@@ -26,9 +26,14 @@ func TestLaterSourcesWin(t *testing.T) {
 func TestEveryKeyRefusesABadValue(t *testing.T) {
 	bad := map[string]string{
 		"data_dir": "", "listen": "nowhere", "epoch": "1ms", "flush": "1m", "linger": "2s", "grace": "0s",
-		"query.timeout": "soon", "query.max_rows": "0", "ingest.future_skew": "-1s",
+		"query.timeout": "soon", "query.max_rows": "0", "query.max_bytes": "1", "query.max_memory_bytes": "1", "query.max_view_rows": "0", "query.concurrency": "0",
+		"query.admin.timeout": "1ms", "query.admin.max_rows": "-1", "query.admin.max_bytes": "1", "query.admin.max_memory_bytes": "1", "query.admin.max_view_rows": "-1", "query.admin.concurrency": "1000",
+		"query.read.timeout": "2h", "query.read.max_rows": "-1", "query.read.max_bytes": "1", "query.read.max_memory_bytes": "1", "query.read.max_view_rows": "-1", "query.read.concurrency": "1000",
+		"ingest.future_skew":    "-1s",
 		"ingest.max_body_bytes": "12", "ingest.max_row_bytes": "1", "ingest.max_depth": "0", "ingest.max_fields": "many", "ingest.max_in_flight_bytes": "1",
 		"redis.url": "localhost:6379", "clickhouse.dsn": "tcp://x", "clickhouse.listen": "here:8123456", "stream.url": "kafka://x",
+		"auth.required": "perhaps", "tls.cert": "cert.pem", "tls.key": "key.pem", "cors.origins": "https://a.example/path",
+		"rate.requests": "-1", "rate.burst": "0",
 		"lake.url": "ftp://x", "log.level": "loud", "log.format": "xml",
 	}
 	free := map[string]bool{"clickhouse.lake_path": true, "engine.library": true} // any path will do
@@ -84,6 +89,35 @@ func TestTheShippedFileIsTheDefault(t *testing.T) {
 		name := k.name[strings.LastIndexByte(k.name, '.')+1:]
 		if !strings.Contains(string(text), name+":") {
 			t.Errorf("deploy/millrace.yaml does not name %s", k.name)
+		}
+	}
+}
+
+func TestWhereTokensAreDemanded(t *testing.T) {
+	for listen, exposed := range map[string]bool{
+		"127.0.0.1:8080": false, "127.8.9.1:0": false, "[::1]:80": false, "localhost:80": false, "[::ffff:127.0.0.1]:80": false,
+		":8080": true, "0.0.0.0:80": true, "[::]:80": true, "10.0.0.1:80": true, "example.org:80": true, "localhost.example.org:80": true,
+	} {
+		c := Default()
+		c.Listen = listen
+		if c.Exposed() != exposed || c.DemandsTokens() != exposed {
+			t.Errorf("%s: exposed %v, demands tokens %v; want %v", listen, c.Exposed(), c.DemandsTokens(), exposed)
+		}
+		c.AuthRequired = true
+		if !c.DemandsTokens() {
+			t.Errorf("%s: auth.required demands no tokens", listen)
+		}
+	}
+}
+
+func TestOriginsAreWrittenAsBrowsersSendThem(t *testing.T) {
+	for value, good := range map[string]bool{
+		"": true, "*": true, "https://a.example": true, "https://a.example, http://localhost:3000": true,
+		"https://a.example/": false, "a.example": false, "https://A.example": false, "null": false, "ftp://a.example": false,
+		"https://a.example?x": false, "https://u@a.example": false,
+	} {
+		if _, err := Load("", nil, map[string]string{"cors.origins": value}); (err == nil) != good {
+			t.Errorf("cors.origins = %q: %v", value, err)
 		}
 	}
 }

@@ -101,6 +101,11 @@ func (b *viewBuilder) buildOutputs() error {
 		}
 		windowed = windowed || isWindowColumn(finals[i])
 	}
+	if b.hidden != nil {
+		if err := b.hidden(); err != nil {
+			return err
+		}
+	}
 	b.view.Aggregates = append(b.view.Aggregates, rows)
 	schema, err := b.view.finalSchema()
 	if err != nil {
@@ -210,13 +215,18 @@ func (b *viewBuilder) finalAggregate(c *sql.Call) (sql.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	return &sql.Ident{Pos: c.Pos, Name: b.addState(a)}, nil
+}
+
+// addState finds or makes the state of an aggregate and returns its name.
+func (b *viewBuilder) addState(a Aggregate) string {
 	id := stateID(a)
 	if _, known := b.states[id]; !known {
 		a.Name = b.stateName()
 		b.states[id] = a.Name
 		b.view.Aggregates = append(b.view.Aggregates, a)
 	}
-	return &sql.Ident{Pos: c.Pos, Name: b.states[id]}, nil
+	return b.states[id]
 }
 
 // stateName returns the first of s0, s1, … that no aggregate and no key has.

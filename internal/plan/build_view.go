@@ -33,6 +33,22 @@ type viewBuilder struct {
 	keys   map[string]int    // place in view.Keys by the expression's text
 	states map[string]string // name of an aggregate by its stateID
 	named  int               // names of aggregates tried so far
+
+	kind      string       // what is built, for messages: a view, or a leaderboard
+	windowPos sql.Pos      // of the window in GROUP BY
+	hidden    func() error // adds states beyond those of the items; may be nil
+}
+
+func newViewBuilder(c *sql.CreateView, stream *Stream) viewBuilder {
+	return viewBuilder{
+		view:    &View{Name: c.Name, Stream: stream},
+		stream:  stream,
+		query:   c.Select,
+		aliases: make(map[string]int),
+		keys:    make(map[string]int),
+		states:  make(map[string]string),
+		kind:    "view",
+	}
 }
 
 // BuildView checks a CREATE VIEW against its stream. Errors are *sql.Error.
@@ -40,14 +56,7 @@ func BuildView(c *sql.CreateView, stream *Stream) (*View, error) {
 	if err := checkName(c.Name, c.NamePos); err != nil {
 		return nil, err
 	}
-	b := &viewBuilder{
-		view:    &View{Name: c.Name, Stream: stream},
-		stream:  stream,
-		query:   c.Select,
-		aliases: make(map[string]int),
-		keys:    make(map[string]int),
-		states:  make(map[string]string),
-	}
+	b := newViewBuilder(c, stream)
 	steps := []func() error{
 		b.checkShape, b.expandItems, b.buildFilter, b.buildGroups, b.buildOutputs,
 		func() error { return b.buildOptions(c.Options) },
@@ -66,19 +75,19 @@ func (b *viewBuilder) checkShape() error {
 	q := b.query
 	switch {
 	case q.Sub != nil:
-		return refuse(q.FromPos, "a view reads a stream", "a view cannot read a subquery")
+		return refuse(q.FromPos, "select from a stream", "a %s cannot read a subquery", b.kind)
 	case q.From == "":
-		return refuse(q.Pos, "add FROM "+b.stream.Name, "a view needs a stream to read")
+		return refuse(q.Pos, "add FROM "+b.stream.Name, "a %s needs a stream to read", b.kind)
 	case q.From != b.stream.Name:
-		return refuse(q.FromPos, "", "the view reads %s, not %s", sql.QuoteName(q.From), b.stream.Name)
+		return refuse(q.FromPos, "", "the %s reads %s, not %s", b.kind, sql.QuoteName(q.From), b.stream.Name)
 	case q.Distinct:
-		return refuse(q.Pos, "group by the columns instead", "a view has no DISTINCT")
+		return refuse(q.Pos, "group by the columns instead", "a %s has no DISTINCT", b.kind)
 	case q.Having != nil:
-		return refuse(q.Having.Position(), hint, "a view has no HAVING")
+		return refuse(q.Having.Position(), hint, "a %s has no HAVING", b.kind)
 	case len(q.OrderBy) > 0:
-		return refuse(q.OrderBy[0].Expr.Position(), hint, "a view has no ORDER BY")
+		return refuse(q.OrderBy[0].Expr.Position(), hint, "a %s has no ORDER BY", b.kind)
 	case q.Limit != nil:
-		return refuse(q.LimitPos, hint, "a view has no LIMIT")
+		return refuse(q.LimitPos, hint, "a %s has no LIMIT", b.kind)
 	}
 	return nil
 }
@@ -127,7 +136,7 @@ func (b *viewBuilder) bind(e sql.Expr) (Expr, error) {
 
 // buildGroups reads GROUP BY into the view's keys and its window.
 func (b *viewBuilder) buildGroups() error {
-	b.view.Pane = secondsPerDay
+	b.view.Pane, b.windowPos = secondsPerDay, b.query.Pos
 	for _, g := range b.query.GroupBy {
 		e, err := b.groupExpr(g)
 		if err != nil {
@@ -137,7 +146,7 @@ func (b *viewBuilder) buildGroups() error {
 			if b.view.Window, err = b.groupWindow(c); err != nil {
 				return err
 			}
-			b.view.Pane = b.view.Window.pane()
+			b.view.Pane, b.windowPos = b.view.Window.pane(), c.Pos
 			continue
 		}
 		if err := b.addKey(e, g.Position()); err != nil {
@@ -231,14 +240,21 @@ func (b *viewBuilder) buildOptions(given []sql.Option) error {
 	if err != nil {
 		return err
 	}
+	if err := b.buildBatch(o); err != nil {
+		return err
+	}
+	b.view.TTL, err = o.duration("ttl", 0)
+	return err
+}
+
+func (b *viewBuilder) buildBatch(o options) (err error) {
 	if b.view.Cron, err = o.text("batch", defaultCron); err != nil {
 		return err
 	}
 	if _, err := cron.ParseStandard(b.view.Cron); err != nil {
 		return refuse(o["batch"].Value.Pos, "as in '*/15 * * * *' or '@hourly': minute, hour, day, month, weekday", "option batch is not a schedule: %v", err)
 	}
-	b.view.TTL, err = o.duration("ttl", 0)
-	return err
+	return nil
 }
 
 // isAggregate reports whether a call is one of an aggregate function, in any case of its

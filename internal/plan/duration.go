@@ -42,3 +42,25 @@ func ParseDuration(s string) (time.Duration, error) {
 	}
 	return total + d, nil
 }
+
+// FormatDuration writes a duration of whole seconds as ParseDuration reads it: 90d, 1d12h.
+func FormatDuration(d time.Duration) string {
+	days, rest := d/day, d%day
+	var text string
+	if days > 0 {
+		text = fmt.Sprintf("%dd", days)
+	}
+	for _, u := range []struct {
+		length time.Duration
+		name   string
+	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if n := rest / u.length; n > 0 {
+			text += fmt.Sprintf("%d%s", n, u.name)
+		}
+		rest %= u.length
+	}
+	if text == "" {
+		return "0s"
+	}
+	return text
+}

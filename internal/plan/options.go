@@ -45,6 +45,24 @@ func (o options) text(name, fallback string) (string, error) {
 	return s, nil
 }
 
+// choice returns the named option's string, which must be one of the known.
+func (o options) choice(name, fallback string, known ...string) (string, error) {
+	value, err := o.text(name, fallback)
+	if err != nil {
+		return "", err
+	}
+	for _, k := range known {
+		if value == k {
+			return value, nil
+		}
+	}
+	hint := "it is " + strings.Join(known, " or ")
+	if near := sql.Nearest(value, known); near != "" {
+		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
+	}
+	return "", refuse(o[name].Value.Pos, hint, "option %s cannot be %s", name, sql.QuoteString(value))
+}
+
 // duration returns the named option's duration, which must be longer than zero, or
 // fallback where it is not given.
 func (o options) duration(name string, fallback time.Duration) (time.Duration, error) {

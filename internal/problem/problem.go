@@ -65,7 +65,7 @@ func From(err error) *Problem {
 // Write answers a request with the problem that err is.
 func Write(w http.ResponseWriter, err error) {
 	p := From(err)
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", ContentType)
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
 	}

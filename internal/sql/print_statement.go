@@ -45,9 +45,14 @@ func (s *CreateStream) String() string {
 }
 
 // String returns the statement as SQL, a clause to a line.
-func (s *CreateView) String() string {
+func (s *CreateView) String() string { return s.text("VIEW") }
+
+// String returns the statement as SQL, a clause to a line.
+func (s *CreateLeaderboard) String() string { return s.text("LEADERBOARD") }
+
+func (s *CreateView) text(kind string) string {
 	var b strings.Builder
-	b.WriteString("CREATE VIEW ")
+	b.WriteString("CREATE " + kind + " ")
 	if s.IfNotExists {
 		b.WriteString("IF NOT EXISTS ")
 	}
@@ -62,7 +67,11 @@ func (s *CreateView) String() string {
 func optionsText(options []Option) string {
 	parts := make([]string, len(options))
 	for i, o := range options {
-		parts[i] = QuoteName(o.Name) + " = " + o.Value.String()
+		name := o.Name
+		if !isReserved(name) { // a keyword needs no quotes before =
+			name = QuoteName(name)
+		}
+		parts[i] = name + " = " + o.Value.String()
 	}
 	return "WITH (" + strings.Join(parts, ", ") + ")"
 }
@@ -76,13 +85,39 @@ func (s *Drop) String() string {
 }
 
 // String returns the statement as SQL.
-func (s *Show) String() string { return "SHOW " + s.What }
+func (s *Show) String() string {
+	text := "SHOW " + s.What
+	if s.Database != "" {
+		text += " FROM " + QuoteName(s.Database)
+	}
+	if s.Like == nil {
+		return text
+	}
+	if s.NotLike {
+		text += " NOT"
+	}
+	if s.AnyCase {
+		return text + " ILIKE " + QuoteString(*s.Like)
+	}
+	return text + " LIKE " + QuoteString(*s.Like)
+}
 
 // String returns the statement as SQL.
-func (s *Describe) String() string { return "DESCRIBE " + QuoteName(s.Name) }
+func (s *Describe) String() string { return "DESCRIBE " + qualify(s.Database, s.Name) }
 
 // String returns the statement as SQL.
-func (s *ShowCreate) String() string { return "SHOW CREATE " + QuoteName(s.Name) }
+func (s *ShowCreate) String() string { return "SHOW CREATE " + qualify(s.Database, s.Name) }
+
+// String returns the statement as SQL.
+func (s *Exists) String() string { return "EXISTS " + qualify(s.Database, s.Name) }
+
+// qualify returns [database.]name.
+func qualify(database, name string) string {
+	if database == "" {
+		return QuoteName(name)
+	}
+	return QuoteName(database) + "." + QuoteName(name)
+}
 
 // String returns the query as SQL, in one line.
 func (s *Select) String() string { return strings.Join(s.clauses(), " ") }

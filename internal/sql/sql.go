@@ -33,8 +33,8 @@ func errorAt(pos Pos, hint, format string, args ...any) *Error {
 	return &Error{Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// Statement is one statement: *CreateStream, *CreateView, *Drop, *Show, *Describe,
-// *ShowCreate or *Select.
+// Statement is one statement: *CreateStream, *CreateView, *CreateLeaderboard, *Drop,
+// *Show, *Describe, *ShowCreate, *Exists or *Select.
 type Statement interface {
 	Position() Pos
 	String() string
@@ -89,30 +89,48 @@ type CreateView struct {
 	Options     []Option
 }
 
-// Drop is DROP STREAM|VIEW [IF EXISTS] name.
+// CreateLeaderboard is CREATE LEADERBOARD, which is written as CREATE VIEW is.
+type CreateLeaderboard struct{ CreateView }
+
+// Drop is DROP STREAM|VIEW|LEADERBOARD [IF EXISTS] name.
 type Drop struct {
 	Pos      Pos
-	Kind     string // "STREAM" or "VIEW"
+	Kind     string // "STREAM", "VIEW" or "LEADERBOARD"
 	Name     string
 	IfExists bool
 }
 
-// Show is SHOW STREAMS|VIEWS|TABLES|FUNCTIONS.
+// Show is SHOW STREAMS|VIEWS|LEADERBOARDS|TABLES|FUNCTIONS|DATABASES [FROM database]
+// [[NOT] LIKE pattern].
 type Show struct {
-	Pos  Pos
-	What string
+	Pos         Pos
+	What        string
+	Database    string // empty: none was given
+	DatabasePos Pos
+	Like        *string // pattern of LIKE; nil: none
+	NotLike     bool
+	AnyCase     bool // ILIKE
 }
 
-// Describe is DESCRIBE [TABLE|STREAM|VIEW] name.
+// Describe is DESCRIBE [TABLE|STREAM|VIEW|LEADERBOARD] [database.]name.
 type Describe struct {
-	Pos  Pos
-	Name string
+	Pos      Pos
+	Database string
+	Name     string
 }
 
-// ShowCreate is SHOW CREATE [STREAM|VIEW] name.
+// ShowCreate is SHOW CREATE [TABLE|STREAM|VIEW|LEADERBOARD] [database.]name.
 type ShowCreate struct {
-	Pos  Pos
-	Name string
+	Pos      Pos
+	Database string
+	Name     string
+}
+
+// Exists is EXISTS [TABLE|STREAM|VIEW] [database.]name.
+type Exists struct {
+	Pos      Pos
+	Database string
+	Name     string
 }
 
 // Select is a query. FROM names one stream or view, or a subquery.
@@ -203,6 +221,9 @@ func (s *Describe) Position() Pos { return s.Pos }
 
 // Position returns where the statement begins.
 func (s *ShowCreate) Position() Pos { return s.Pos }
+
+// Position returns where the statement begins.
+func (s *Exists) Position() Pos { return s.Pos }
 
 // Position returns where the query begins.
 func (s *Select) Position() Pos { return s.Pos }

@@ -10,9 +10,13 @@ func (p *parser) statement() (Statement, error) {
 	case p.acceptWords("CREATE", "STREAM"):
 		return p.createStream(start.pos)
 	case p.acceptWords("CREATE", "VIEW"):
-		return p.createView(start.pos)
+		v, err := p.createView(start.pos, "the view's name")
+		return &v, err
+	case p.acceptWords("CREATE", "LEADERBOARD"):
+		v, err := p.createView(start.pos, "the leaderboard's name")
+		return &CreateLeaderboard{v}, err
 	case p.acceptWords("CREATE"):
-		return nil, p.unexpected("STREAM or VIEW")
+		return nil, p.unexpected("STREAM, VIEW or LEADERBOARD")
 	case p.acceptWords("DROP"):
 		return p.drop(start.pos)
 	case p.acceptWords("SHOW", "CREATE"):
@@ -21,8 +25,10 @@ func (p *parser) statement() (Statement, error) {
 		return p.show(start.pos)
 	case p.acceptWords("DESCRIBE"), p.acceptWords("DESC"):
 		return p.describe(start.pos)
+	case p.acceptWords("EXISTS"):
+		return p.exists(start.pos)
 	}
-	return nil, p.unexpected("CREATE, DROP, SHOW, DESCRIBE or SELECT")
+	return nil, p.unexpected("CREATE, DROP, SHOW, DESCRIBE, EXISTS or SELECT")
 }
 
 func (p *parser) createStream(pos Pos) (*CreateStream, error) {
@@ -116,7 +122,9 @@ func (p *parser) options() ([]Option, error) {
 	err := p.list(func() error {
 		o := Option{Pos: p.peek().pos}
 		var err error
-		if o.Name, err = p.expectName("an option's name"); err != nil {
+		if t := p.peek(); t.kind == wordToken && p.peekAt(1).isSymbol("=") {
+			o.Name = p.next().text // a keyword too: no other meaning is possible here
+		} else if o.Name, err = p.expectName("an option's name"); err != nil {
 			return err
 		}
 		if err := p.expectSymbol("="); err != nil {
@@ -151,18 +159,20 @@ func (p *parser) constant() (*Literal, error) {
 	return l, nil
 }
 
-func (p *parser) createView(pos Pos) (*CreateView, error) {
-	v := &CreateView{Pos: pos, IfNotExists: p.acceptWords("IF", "NOT", "EXISTS")}
+// createView reads what follows CREATE VIEW or CREATE LEADERBOARD; name says what the
+// name is of.
+func (p *parser) createView(pos Pos, name string) (CreateView, error) {
+	v := CreateView{Pos: pos, IfNotExists: p.acceptWords("IF", "NOT", "EXISTS")}
 	v.NamePos = p.peek().pos
 	var err error
-	if v.Name, err = p.expectName("the view's name"); err != nil {
-		return nil, err
+	if v.Name, err = p.expectName(name); err != nil {
+		return v, err
 	}
 	if err := p.expectWord("AS"); err != nil {
-		return nil, err
+		return v, err
 	}
 	if v.Select, err = p.selectQuery(); err != nil {
-		return nil, err
+		return v, err
 	}
 	v.Options, err = p.options()
 	return v, err
@@ -175,8 +185,10 @@ func (p *parser) drop(pos Pos) (*Drop, error) {
 		d.Kind = "STREAM"
 	case p.acceptWords("VIEW"):
 		d.Kind = "VIEW"
+	case p.acceptWords("LEADERBOARD"):
+		d.Kind = "LEADERBOARD"
 	default:
-		return nil, p.unexpected("STREAM or VIEW")
+		return nil, p.unexpected("STREAM, VIEW or LEADERBOARD")
 	}
 	d.IfExists = p.acceptWords("IF", "EXISTS")
 	var err error
@@ -185,32 +197,75 @@ func (p *parser) drop(pos Pos) (*Drop, error) {
 }
 
 func (p *parser) show(pos Pos) (*Show, error) {
-	for _, what := range [...]string{"STREAMS", "VIEWS", "TABLES", "FUNCTIONS"} {
+	for _, what := range [...]string{"STREAMS", "VIEWS", "LEADERBOARDS", "TABLES", "FUNCTIONS", "DATABASES"} {
 		if p.acceptWords(what) {
-			return &Show{Pos: pos, What: what}, nil
+			return p.showFilter(&Show{Pos: pos, What: what})
 		}
 	}
-	return nil, p.unexpected("STREAMS, VIEWS, TABLES, FUNCTIONS or CREATE")
+	return nil, p.unexpected("STREAMS, VIEWS, LEADERBOARDS, TABLES, FUNCTIONS, DATABASES or CREATE")
+}
+
+// showFilter reads [FROM|IN database] [[NOT] LIKE|ILIKE 'pattern'].
+func (p *parser) showFilter(s *Show) (*Show, error) {
+	if p.acceptWords("FROM") || p.acceptWords("IN") {
+		s.DatabasePos = p.peek().pos
+		var err error
+		if s.Database, err = p.expectName("a database"); err != nil {
+			return nil, err
+		}
+	}
+	s.NotLike = p.acceptWords("NOT")
+	switch {
+	case p.acceptWords("LIKE"):
+	case p.acceptWords("ILIKE"):
+		s.AnyCase = true
+	case s.NotLike:
+		return nil, p.unexpected("LIKE")
+	default:
+		return s, nil
+	}
+	if p.peek().kind != stringToken {
+		return nil, p.unexpected("a pattern in quotes")
+	}
+	pattern := p.next().text
+	s.Like = &pattern
+	return s, nil
 }
 
 func (p *parser) describe(pos Pos) (*Describe, error) {
 	p.skipKind()
-	name, err := p.expectName("the name of a stream or view")
-	return &Describe{Pos: pos, Name: name}, err
+	database, name, err := p.qualifiedName()
+	return &Describe{Pos: pos, Database: database, Name: name}, err
+}
+
+func (p *parser) exists(pos Pos) (*Exists, error) {
+	p.skipKind()
+	database, name, err := p.qualifiedName()
+	return &Exists{Pos: pos, Database: database, Name: name}, err
 }
 
 func (p *parser) showCreate(pos Pos) (*ShowCreate, error) {
 	p.skipKind()
-	name, err := p.expectName("the name of a stream or view")
-	return &ShowCreate{Pos: pos, Name: name}, err
+	database, name, err := p.qualifiedName()
+	return &ShowCreate{Pos: pos, Database: database, Name: name}, err
 }
 
-// skipKind reads TABLE, STREAM or VIEW where a name follows it; otherwise the word is
+// qualifiedName reads [database.]name.
+func (p *parser) qualifiedName() (database, name string, err error) {
+	if t := p.peek(); t.isName() && p.peekAt(1).isSymbol(".") {
+		database = t.text
+		p.at += 2
+	}
+	name, err = p.expectName("the name of a stream or view")
+	return database, name, err
+}
+
+// skipKind reads TABLE, STREAM, VIEW or LEADERBOARD where a name follows it; otherwise the word is
 // itself the name.
 func (p *parser) skipKind() {
 	if t := p.peek(); t.kind != wordToken || !p.peekAt(1).isName() {
 		return
-	} else if k := strings.ToUpper(t.text); k == "TABLE" || k == "STREAM" || k == "VIEW" {
+	} else if k := strings.ToUpper(t.text); k == "TABLE" || k == "STREAM" || k == "VIEW" || k == "LEADERBOARD" {
 		p.at++
 	}
 }

@@ -33,11 +33,27 @@ func Structure(stream *event.Schema) string {
 // bytes per file: beyond 5,000 files max_query_size must be more than ClickHouse's 256 KiB.
 func TableExpr(paths []string, stream *event.Schema) string {
 	structure := quoteText(Structure(stream))
-	switch len(paths) {
-	case 0:
+	if len(paths) == 0 {
 		return "null(" + structure + ")"
-	case 1:
-		return fmt.Sprintf("file(%s, 'Parquet', %s)", quoteText(paths[0]), structure)
+	}
+	return fmt.Sprintf("file(%s, 'Parquet', %s)", quoteText(pattern(paths)), structure)
+}
+
+// TableEngine returns a table engine of ClickHouse over files of a stream, for a table
+// with the columns of Structure; otherwise it is as TableExpr. A read-only session, which
+// is refused the function file, can read such a table.
+func TableEngine(paths []string) string {
+	if len(paths) == 0 {
+		return "Memory"
+	}
+	return fmt.Sprintf("File('Parquet', %s)", quoteText(pattern(paths)))
+}
+
+// pattern returns one path that stands for all: what they have in common, then the rest
+// of each in braces.
+func pattern(paths []string) string {
+	if len(paths) == 1 {
+		return paths[0]
 	}
 	prefix := commonFolder(paths)
 	var b strings.Builder
@@ -50,7 +66,7 @@ func TableExpr(paths []string, stream *event.Schema) string {
 		b.WriteString(p[len(prefix):])
 	}
 	b.WriteByte('}')
-	return fmt.Sprintf("file(%s, 'Parquet', %s)", quoteText(b.String()), structure)
+	return b.String()
 }
 
 // commonFolder is the longest path up to and with a slash that all paths begin with.

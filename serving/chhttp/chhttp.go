@@ -17,35 +17,15 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/access"
+	"github.com/millrace/millrace/serving/query"
 )
 
-// Request is one statement as the Executor gets it. Who asks is access.From(ctx).
-type Request struct {
-	Text     string            // one statement
-	Format   string            // ClickHouse's name of the format where the text names none
-	Settings map[string]string // of ClickHouse, as the client sent them
-	Params   map[string]string // of {name:Type}, without the prefix param_
-	Revision uint64            // of the protocol, which Native blocks are written for; 0: none
-	QueryID  string
-	Wait     time.Duration // unused here: an answer is as fresh as it is
-}
-
-// Response is the answer to a Request.
-type Response struct {
-	Body        io.ReadCloser // closing it ends the query and frees what it held
-	Format      string        // ClickHouse's name of the format
-	ContentType string
-	Header      http.Header // X-ClickHouse-… of the engine; may be nil
-	Provenance  any         // what the answer is made of, as JSON; nil: of nothing
-	Statement   string      // its kind, for the audit log
-}
-
-// Executor runs one statement that reads.
+// Executor runs one statement; *query.Executor is one.
 type Executor interface {
-	Stream(ctx context.Context, r Request) (*Response, error)
+	Stream(ctx context.Context, r query.Request) (*query.Response, error)
 }
 
-// Outcome is what became of one statement, for the audit log.
+// Outcome is what became of one statement.
 type Outcome struct {
 	Text     string // as the client sent it
 	Kind     string // as the Executor calls it; "" where it did not get that far
@@ -165,7 +145,7 @@ func (s *server) run(ctx context.Context, req *request, a *answer, start time.Ti
 }
 
 // describe sets the headers of a good answer.
-func (a *answer) describe(r *Response, start time.Time) error {
+func (a *answer) describe(r *query.Response, start time.Time) error {
 	h := a.w.Header()
 	for _, name := range []string{"X-ClickHouse-Timezone", "X-ClickHouse-Summary"} {
 		if v := r.Header.Get(name); v != "" {
@@ -181,8 +161,8 @@ func (a *answer) describe(r *Response, start time.Time) error {
 			`{"read_rows":"0","read_bytes":"0","written_rows":"0","written_bytes":"0","total_rows_to_read":"0","result_rows":"0","result_bytes":"0","elapsed_ns":"%d"}`,
 			time.Since(start).Nanoseconds()))
 	}
-	if r.Provenance != nil {
-		text, err := json.Marshal(r.Provenance)
+	if r.Sources != nil {
+		text, err := json.Marshal(r.Sources)
 		if err != nil {
 			return fmt.Errorf("encode provenance: %w", err)
 		}

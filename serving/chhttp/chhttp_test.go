@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/sql"
+	"github.com/millrace/millrace/serving/query"
 )
 
 func TestRequestsThatAClickHouseServerAnswers(t *testing.T) {
@@ -63,7 +64,7 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 	reply, _ := e.query(t, "/?query_id=mine&default_format=JSONEachRow", "SELECT 1")
 	for name, want := range map[string]string{
 		"X-ClickHouse-Query-Id": "mine", "X-ClickHouse-Format": "JSONEachRow", "X-ClickHouse-Timezone": "UTC",
-		"Millrace-Provenance": `[{"positions":[1,2],"stream":"clicks"}]`, "Content-Type": "application/x-ndjson; charset=UTF-8",
+		"Millrace-Provenance": `[{"stream":"clicks","positions":[1,2]}]`, "Content-Type": "application/x-ndjson; charset=UTF-8",
 	} {
 		if got := reply.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -173,7 +174,7 @@ func TestProblemsHaveClickHousesCodes(t *testing.T) {
 		"a defect":      {errors.New("boom"), 500, "Code: 1002. DB::Exception: boom; see the log of the server. (UNKNOWN_EXCEPTION)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := serve(t, fixedExecutor{func(context.Context, Request) (*Response, error) { return nil, c.err }})
+			e := serve(t, fixedExecutor{func(context.Context, query.Request) (*query.Response, error) { return nil, c.err }})
 			reply, text := e.query(t, "/", "SELECT 1")
 			if reply.StatusCode != c.status || text != c.want+"\n" {
 				t.Errorf("%d %q, want %d %q", reply.StatusCode, text, c.status, c.want)
@@ -207,8 +208,8 @@ func (*breaking) Close() error { return nil }
 func TestFailureBehindRowsIsToldInAFrameAndTheBodyIsNotWhole(t *testing.T) {
 	failure := problem.New(504, "query-timeout", "ran out of time", "")
 	rows := strings.Repeat("0123456789\n", chunkBytes/8)
-	e := serve(t, fixedExecutor{func(context.Context, Request) (*Response, error) {
-		return &Response{Body: &breaking{strings.NewReader(rows), failure}, Format: "TSV", ContentType: "text/plain"}, nil
+	e := serve(t, fixedExecutor{func(context.Context, query.Request) (*query.Response, error) {
+		return &query.Response{Body: &breaking{strings.NewReader(rows), failure}, Format: "TSV", ContentType: "text/plain"}, nil
 	}})
 	r, err := http.Post(e.URL, "", strings.NewReader("SELECT 1"))
 	if err != nil {
@@ -253,9 +254,9 @@ func (b endless) Close() error { close(b.closed); return nil }
 func TestClientThatGoesFreesItsQuery(t *testing.T) {
 	body := endless{make(chan struct{})}
 	waiting := make(chan struct{})
-	e := serve(t, fixedExecutor{func(ctx context.Context, r Request) (*Response, error) {
+	e := serve(t, fixedExecutor{func(ctx context.Context, r query.Request) (*query.Response, error) {
 		if r.Text == "SELECT rows" {
-			return &Response{Body: body}, nil
+			return &query.Response{Body: body}, nil
 		}
 		close(waiting)
 		<-ctx.Done() // before the first row
@@ -306,7 +307,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestNoPrincipalWithoutIdentify(t *testing.T) {
-	e := serve(t, fixedExecutor{func(ctx context.Context, _ Request) (*Response, error) {
+	e := serve(t, fixedExecutor{func(ctx context.Context, _ query.Request) (*query.Response, error) {
 		t.Errorf("ran for %+v", access.From(ctx))
 		return nil, errors.New("ran")
 	}})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/serving/chhttp/chhttptest"
+	"github.com/millrace/millrace/serving/query"
 )
 
 // perPage is what the tests ask every client.
@@ -77,7 +78,7 @@ func TestClickHouseGo(t *testing.T) {
 // TestClickHouseGoReadsAFailureBehindRows: the frame is what the client takes it for.
 func TestClickHouseGoReadsAFailureBehindRows(t *testing.T) {
 	_, x := onEngine(t)
-	e := serve(t, fixedExecutor{func(ctx context.Context, r Request) (*Response, error) {
+	e := serve(t, fixedExecutor{func(ctx context.Context, r query.Request) (*query.Response, error) {
 		response, err := x.Stream(ctx, r)
 		if err == nil && strings.Contains(r.Text, "numbers") {
 			response.Body = &breaking{response.Body, problem.New(504, "query-timeout", "ran out of time", "")}

@@ -57,7 +57,7 @@ var statusCodes = map[int]int{
 }
 
 var (
-	errNoToken = problem.New(http.StatusUnauthorized, "unauthorized", "the statement needs a token", "send one as the password of any user")
+	errNoToken = problem.New(http.StatusUnauthorized, "token-missing", "the statement needs a token", "send one as the password of any user")
 	errNoRight = problem.New(http.StatusForbidden, "forbidden", `the token has not the right "look"`, "use a token of the role read, sql or admin")
 )
 

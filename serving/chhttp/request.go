@@ -18,6 +18,7 @@ import (
 
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/sql"
+	"github.com/millrace/millrace/serving/query"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 
 // request is one HTTP request, understood.
 type request struct {
-	Request
+	query.Request
 	database string // as the client calls it
 	// encoding of the body: "", gzip, zstd or deflate.
 	encoding string
@@ -65,7 +66,7 @@ func parseRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
 	if err != nil {
 		return nil, bad("the parameters of the URL cannot be read: "+err.Error(), "")
 	}
-	req := &request{Request: Request{Settings: map[string]string{}, Params: map[string]string{}}}
+	req := &request{Request: query.Request{Settings: map[string]string{}, Params: map[string]string{}}}
 	body, form, err := readBody(w, r, values.Get("decompress") == "1")
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/clickhouse/enginetest"
 	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/serving/query"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(enginetest.Wrap(m)) }
@@ -31,12 +32,12 @@ type engineExecutor struct {
 	url *url.URL
 	// seen is the last request.
 	mu   sync.Mutex
-	seen Request
+	seen query.Request
 }
 
 var exceptionText = regexp.MustCompile(`^Code: (\d+)\. DB::Exception: ([^\x00]*)`)
 
-func (x *engineExecutor) Stream(ctx context.Context, r Request) (*Response, error) {
+func (x *engineExecutor) Stream(ctx context.Context, r query.Request) (*query.Response, error) {
 	x.mu.Lock()
 	x.seen = r
 	x.mu.Unlock()
@@ -73,18 +74,18 @@ func (x *engineExecutor) Stream(ctx context.Context, r Request) (*Response, erro
 		code, _ := strconv.Atoi(string(m[1]))
 		return nil, &clickhouse.Error{Code: code, Message: string(m[2])}
 	}
-	return &Response{
+	return &query.Response{
 		Body: reply.Body, Format: reply.Header.Get("X-ClickHouse-Format"), ContentType: reply.Header.Get("Content-Type"),
-		Header: reply.Header, Provenance: []any{map[string]any{"stream": "clicks", "positions": []int{1, 2}}}, Statement: "select",
+		Header: reply.Header, Sources: []query.Source{{Name: "clicks", Kind: "stream", Positions: []uint64{1, 2}}}, Statement: "select",
 	}, nil
 }
 
 // fixedExecutor answers every statement with what it was given.
 type fixedExecutor struct {
-	response func(ctx context.Context, r Request) (*Response, error)
+	response func(ctx context.Context, r query.Request) (*query.Response, error)
 }
 
-func (x fixedExecutor) Stream(ctx context.Context, r Request) (*Response, error) {
+func (x fixedExecutor) Stream(ctx context.Context, r query.Request) (*query.Response, error) {
 	return x.response(ctx, r)
 }
 
@@ -99,7 +100,7 @@ var tokens = map[string]access.Principal{
 func identify(r *http.Request) (access.Principal, error) {
 	p, ok := tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
 	if !ok {
-		return access.Principal{}, problem.New(http.StatusUnauthorized, "unauthorized", "the token is not known", "")
+		return access.Principal{}, problem.New(http.StatusUnauthorized, "token-missing", "the token is not known", "")
 	}
 	return p, nil
 }

@@ -46,6 +46,15 @@ var formats = []Format{
 // aliases are other names of formats: ClickHouse's.
 var aliases = map[string]string{"jsoneachrow": "ndjson", "csvwithnames": "csv", "arrowstream": "arrow"}
 
+// ContentTypes lists the media types of all formats.
+func ContentTypes() []string {
+	types := make([]string, len(formats))
+	for i, f := range formats {
+		types[i] = f.ContentType
+	}
+	return types
+}
+
 // Choose picks the format of a request: ?format=, else Accept, else JSON.
 func Choose(r *http.Request) (Format, error) {
 	if name := r.URL.Query().Get("format"); name != "" {
@@ -147,14 +156,14 @@ func appendRow(dst []byte, b *event.Batch, row int) []byte {
 		}
 		dst = appendString(dst, []byte(b.Schema.Columns[i].Name))
 		dst = append(dst, ':')
-		dst = appendJSON(dst, &b.Columns[i], row)
+		dst = AppendJSON(dst, &b.Columns[i], row)
 	}
 	return append(dst, '}')
 }
 
-// appendJSON writes one value. NaN and the infinities become null, as ClickHouse's JSON
+// AppendJSON writes one value. NaN and the infinities become null, as ClickHouse's JSON
 // has them; 64-bit integers are plain numbers.
-func appendJSON(dst []byte, v *event.Vector, row int) []byte {
+func AppendJSON(dst []byte, v *event.Vector, row int) []byte {
 	if v.Null(row) {
 		return append(dst, "null"...)
 	}

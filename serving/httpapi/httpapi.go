@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -42,7 +41,7 @@ type Merger interface {
 
 // Executor runs SQL.
 type Executor interface {
-	Run(ctx context.Context, text string, wait time.Duration) ([]query.Answer, error)
+	Run(ctx context.Context, r query.Request) (*query.Response, error)
 }
 
 // Operator runs jobs and tells the state of every layer.
@@ -52,6 +51,8 @@ type Operator interface {
 	RunBatch(ctx context.Context, view string, rebuild bool) (BatchResult, error)
 	// Status returns a value that encodes as JSON.
 	Status(ctx context.Context) any
+	// StatusType returns a value of the type that Status returns, for the API description.
+	StatusType() any
 	// Ready returns nil once queries can be answered.
 	Ready(ctx context.Context) error
 }
@@ -61,19 +62,20 @@ type BatchResult struct {
 	Generation uint64 `json:"generation"`
 	Cut        int64  `json:"cut"`
 	Rows       int64  `json:"rows"`
-	Drift      any    `json:"drift"`
+	Drift      any    `json:"drift" jsonschema:"how batch and speed compared for the epochs that the run took over"`
 }
 
 // Options are the parts of the surface.
 type Options struct {
-	Views        Views
-	Merger       Merger
-	Executor     Executor
-	Operator     Operator
-	Metrics      *prometheus.Registry
-	Log          *slog.Logger
-	QueryTimeout time.Duration
-	MaxRows      int64
+	Views    Views
+	Merger   Merger
+	Boards   Leaderboards
+	Ranks    Ranks
+	Executor Executor
+	Operator Operator
+	Metrics  *prometheus.Registry
+	Log      *slog.Logger
+	Limits   query.RoleLimits // of queries on views
 }
 
 type server struct {
@@ -88,22 +90,22 @@ func Routes(o Options) route.Table {
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 	}, []string{"route"})}
 	o.Metrics.MustRegister(s.seconds)
-	return route.Table{
+	return append(s.leaderboardRoutes(o.Boards, o.Ranks), route.Table{
 		{Method: http.MethodGet, Path: "/v1/views/{view}", Right: access.Look, Object: "view", Handler: s.timed("view", s.view),
-			Doc: route.Doc{ID: "queryView", Tag: "views", Summary: "Query a view, batch merged with speed"}},
+			Doc: viewDoc},
 		{Method: http.MethodPost, Path: "/v1/views/{view}/batch", Right: access.Manage, Object: "view", Handler: s.timed("batch", s.batch),
-			Doc: route.Doc{ID: "runBatch", Tag: "views", Summary: "Run the view's batch job now"}},
+			Doc: batchDoc},
 		{Method: http.MethodPost, Path: "/v1/sql", Right: access.Query, Handler: s.timed("sql", s.sql),
-			Doc: route.Doc{ID: "runSQL", Tag: "sql", Summary: "Run SQL statements"}},
+			Doc: sqlDoc},
 		{Method: http.MethodGet, Path: "/v1/status", Right: access.Look, Handler: s.timed("status", s.status),
-			Doc: route.Doc{ID: "getStatus", Tag: "state", Summary: "State of every layer"}},
-		{Method: http.MethodGet, Path: "/metrics", Right: access.Look, Handler: promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}),
-			Doc: route.Doc{ID: "getMetrics", Tag: "state", Summary: "Prometheus metrics"}},
+			Doc: statusDoc(o.Operator)},
+		{Method: http.MethodGet, Path: "/metrics", Right: access.Watch, Handler: promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}),
+			Doc: metricsDoc},
 		{Method: http.MethodGet, Path: "/healthz", Right: access.Public, Handler: http.HandlerFunc(s.healthy),
-			Doc: route.Doc{ID: "getHealth", Tag: "state", Summary: "Whether the process lives"}},
+			Doc: healthDoc},
 		{Method: http.MethodGet, Path: "/readyz", Right: access.Public, Handler: http.HandlerFunc(s.ready),
-			Doc: route.Doc{ID: "getReadiness", Tag: "state", Summary: "Whether every part answers"}},
-	}
+			Doc: readyDoc},
+	}...)
 }
 
 func (s *server) healthy(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
@@ -162,72 +164,31 @@ func (s *server) view(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q.MaxRows = s.MaxRows
-	ctx, cancel := context.WithTimeout(r.Context(), s.QueryTimeout)
+	limits := s.Limits.For(access.From(r.Context()))
+	q.MaxRows = limits.Rows
+	ctx, cancel := context.WithTimeout(r.Context(), limits.Time)
 	defer cancel()
 	result, err := s.Merger.Run(ctx, q)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return problem.New(http.StatusGatewayTimeout, "query-timeout",
-				fmt.Sprintf("the query ran longer than the limit of %s (query.timeout)", s.QueryTimeout), "narrow it by from, to, where or by")
+				fmt.Sprintf("the query ran longer than the limit of %s (%stimeout)", limits.Time, limits.Prefix), "narrow it by from, to, where or by")
 		}
 		return err
 	}
-	return answer(w, f, query.Answer{Batch: result.Batch, Provenance: &result.Provenance})
-}
-
-// answer writes one answer; provenance goes into JSON and, for every format, a header.
-func answer(w http.ResponseWriter, f format.Format, a query.Answer) error {
-	var extra []format.Field
-	add := func(name, header string, v any) error {
-		text, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", name, err)
-		}
-		w.Header().Set(header, string(text))
-		extra = append(extra, format.Field{Name: name, JSON: text})
-		return nil
+	text, err := json.Marshal(result.Provenance)
+	if err != nil {
+		return fmt.Errorf("encode provenance: %w", err)
 	}
-	if a.Provenance != nil {
-		if err := add("provenance", "Millrace-Provenance", a.Provenance); err != nil {
-			return err
-		}
-	}
-	if a.Positions != nil {
-		if err := add("positions", "Millrace-Positions", a.Positions); err != nil {
-			return err
-		}
-	}
+	w.Header().Set(provenanceHeader, string(text))
 	w.Header().Set("Content-Type", f.ContentType)
 	// Past this point the client has gone if writing fails: nobody is left to be told.
-	_ = f.Write(w, a.Batch, extra...)
+	_ = f.Write(w, result.Batch, format.Field{Name: "provenance", JSON: text})
 	return nil
 }
 
-func (s *server) sql(w http.ResponseWriter, r *http.Request) error {
-	f, err := format.Choose(r)
-	if err != nil {
-		return err
-	}
-	wait, err := parseWait(r.URL.Query().Get("wait"))
-	if err != nil {
-		return err
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxSQLBytes))
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return problem.New(http.StatusRequestEntityTooLarge, "too-large",
-				fmt.Sprintf("the statement is longer than %d bytes", MaxSQLBytes), "send less at a time")
-		}
-		return problem.New(http.StatusBadRequest, "unreadable", err.Error(), "")
-	}
-	answers, err := s.Executor.Run(r.Context(), string(text), wait)
-	if err != nil {
-		return err
-	}
-	return answer(w, f, answers[len(answers)-1])
-}
+// provenanceHeader says what an answer is made of, for formats that cannot hold it.
+const provenanceHeader = "Millrace-Provenance"
 
 func (s *server) batch(w http.ResponseWriter, r *http.Request) error {
 	result, err := s.Operator.RunBatch(r.Context(), r.PathValue("view"), r.URL.Query().Get("rebuild") == "true")

@@ -5,17 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
@@ -32,10 +35,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type parts struct {
 	view  *catalog.View
 	query merge.Query
-	text  string
-	wait  time.Duration
 	err   error // of every part
 	slow  bool  // the merger waits for its context
+
+	request query.Request
+	breaks  bool // the answer to SQL breaks off
 }
 
 func (p *parts) View(name string) (*catalog.View, error) {
@@ -59,12 +63,16 @@ func (m merger) Run(ctx context.Context, q merge.Query) (*merge.Result, error) {
 
 type executor struct{ *parts }
 
-func (e executor) Run(_ context.Context, text string, wait time.Duration) ([]query.Answer, error) {
-	e.text, e.wait = text, wait
+func (e executor) Run(_ context.Context, r query.Request) (*query.Response, error) {
+	e.request = r
 	if e.err != nil {
 		return nil, e.err
 	}
-	return []query.Answer{{}, {Batch: answerBatch(), Positions: []uint64{7}}}, nil
+	body := io.MultiReader(strings.NewReader(`{"rows":1`), strings.NewReader("}\n"))
+	if e.breaks {
+		body = io.MultiReader(strings.NewReader(`{"rows":1`), iotest.ErrReader(errors.New("the engine is gone")))
+	}
+	return &query.Response{Body: io.NopCloser(body), Format: r.Format, ContentType: "text/plain", Sources: []query.Source{{Name: "s", Kind: "stream", Positions: []uint64{7}}}}, nil
 }
 
 func (p *parts) RunBatch(_ context.Context, view string, rebuild bool) (BatchResult, error) {
@@ -79,6 +87,7 @@ func (p *parts) RunBatch(_ context.Context, view string, rebuild bool) (BatchRes
 }
 
 func (p *parts) Status(context.Context) any  { return map[string]bool{"healthy": true} }
+func (p *parts) StatusType() any             { return map[string]bool{} }
 func (p *parts) Ready(context.Context) error { return p.err }
 
 func answerBatch() *event.Batch {
@@ -114,7 +123,7 @@ func newSurface(t *testing.T) (*parts, http.Handler) {
 	p := &parts{view: build(t, "CREATE VIEW v AS SELECT page, count() AS n FROM s GROUP BY page, tumble(ts, INTERVAL 5 MINUTE)")}
 	routes := Routes(Options{
 		Views: p, Merger: merger{p}, Executor: executor{p}, Operator: p, Metrics: prometheus.NewRegistry(),
-		Log: slog.New(slog.DiscardHandler), QueryTimeout: 50 * time.Millisecond, MaxRows: 9,
+		Log: slog.New(slog.DiscardHandler), Limits: query.RoleLimits{access.SQL: {Time: 50 * time.Millisecond, Rows: 9, Prefix: "query."}},
 	})
 	mux := routes.Mux(func(_ route.Route, h http.Handler) http.Handler { return h })
 	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("a defect") })
@@ -185,7 +194,6 @@ func TestBadRequestsSayWhatToDo(t *testing.T) {
 		{http.MethodGet, "/v1/views/v?format=xml", "", http.StatusBadRequest, "json, ndjson, csv, arrow"},
 		{http.MethodGet, "/v1/views/v?where=page", "", http.StatusBadRequest, "not a condition"},
 		{http.MethodGet, "/v1/views/v?where=n%3E1", "", http.StatusBadRequest, "page"},
-		{http.MethodPost, "/v1/sql?format=xml", "SELECT 1", http.StatusBadRequest, "json, ndjson"},
 		{http.MethodPost, "/v1/sql?wait=x", "SELECT 1", http.StatusBadRequest, "wait"},
 		{http.MethodPost, "/v1/sql", strings.Repeat("x", MaxSQLBytes+1), http.StatusRequestEntityTooLarge, "less at a time"},
 		{http.MethodPost, "/v1/views/nothing/batch", "", http.StatusNotFound, "nothing"},
@@ -250,7 +258,7 @@ func TestAnswers(t *testing.T) {
 		{http.MethodGet, "/v1/views/v?format=csv", "text/csv; charset=utf-8", "\"n\"\r\n1\r\n"},
 		{http.MethodGet, "/v1/views/v?format=JSONEachRow", "application/x-ndjson", "{\"n\":1}\n"},
 		{http.MethodGet, "/v1/views/v?format=arrow", "application/vnd.apache.arrow.stream", ""},
-		{http.MethodPost, "/v1/sql?wait=3s", "application/json", `"rows":1,"positions":[7]`},
+		{http.MethodPost, "/v1/sql?wait=3s", "application/json", `"provenance": [{"stream":"s","positions":[7]}]`},
 		{http.MethodPost, "/v1/views/v/batch", "application/json", `{"generation":4,"cut":5,"rows":6,"drift":null}`},
 		{http.MethodPost, "/v1/views/v/batch?rebuild=true", "application/json", `"generation":40`},
 		{http.MethodGet, "/v1/status", "application/json", `"healthy":true`},
@@ -263,8 +271,8 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: %d %v %s, want %s", c.target, w.Code, w.Header(), w.Body, c.holds)
 		}
 	}
-	if p.query.MaxRows != 9 || p.text != "SELECT 1" || p.wait != 3*time.Second {
-		t.Errorf("asked %+v, %q, %s", p.query, p.text, p.wait)
+	if p.query.MaxRows != 9 || p.request.Text != "SELECT 1" || p.request.Wait != 3*time.Second {
+		t.Errorf("asked %+v, %+v", p.query, p.request)
 	}
 	r := httptest.NewRequest(http.MethodGet, "/v1/views/v", nil)
 	r.Header.Set("Accept", "text/html, text/csv;q=0.9")
@@ -284,4 +292,31 @@ func TestAbortIsNetHTTPs(t *testing.T) {
 		}
 	}()
 	ask(h, "GET", "/", "")
+}
+
+func TestSQLRequests(t *testing.T) {
+	p, h := newSurface(t)
+	for target, want := range map[string]query.Request{
+		"/v1/sql":                {Format: "JSON"},
+		"/v1/sql?format=parquet": {Format: "Parquet"},
+		"/v1/sql?format=Pretty":  {Format: "Pretty"},
+		"/v1/sql?format=csv&param_a=x&max_result_rows=5&query_id=q": {Format: "CSVWithNames", Params: map[string]string{"a": "x"}, Settings: map[string]string{"max_result_rows": "5"}, QueryID: "q"},
+	} {
+		w := ask(h, http.MethodPost, target, "SELECT 1")
+		got := p.request
+		if w.Code != http.StatusOK || got.Format != want.Format || got.QueryID != want.QueryID || fmt.Sprint(got.Params, got.Settings) != fmt.Sprint(want.Params, want.Settings) {
+			t.Errorf("%s asks %+v, want %+v", target, got, want)
+		}
+		if w.Header().Get("Millrace-Provenance") != `[{"stream":"s","positions":[7]}]` {
+			t.Errorf("%v", w.Header())
+		}
+	}
+	// An answer that breaks off is not one that ends.
+	p.breaks = true
+	defer func() {
+		if v := recover(); v != http.ErrAbortHandler { //nolint:errorlint // a recovered value
+			t.Errorf("recovered %v", v)
+		}
+	}()
+	ask(h, http.MethodPost, "/v1/sql", "SELECT 1")
 }

@@ -93,6 +93,9 @@ func (s *shape) batchSQL(table, days string) string {
 	if s.query.Where != nil {
 		fmt.Fprintf(&b, " AND (%s)", s.query.Where.ClickHouse())
 	}
+	if s.part.Of > 1 {
+		fmt.Fprintf(&b, " AND cityHash64(%s) %% %d = %d", sql.QuoteName(s.view.Keys[0].Name), s.part.Of, s.part.Number)
+	}
 	b.WriteString(" GROUP BY _bucket")
 	for _, k := range s.keep {
 		fmt.Fprintf(&b, ", %s", sql.QuoteName(s.view.Keys[k].Name))

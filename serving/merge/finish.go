@@ -20,6 +20,32 @@ func (s *shape) finish(table *agg.Table) (*event.Batch, error) {
 		table.Groups([]*event.Vector{{Type: s.keyTypes[0], I64: []int64{0}}}, 1, nil)
 		n = 1
 	}
+	final := s.finals(table)
+	columns := make([]event.Column, len(s.outputs))
+	for i, o := range s.outputs {
+		columns[i] = event.Column{Name: o.Name, Type: o.Type}
+	}
+	schema, err := event.NewSchema(columns...)
+	if err != nil {
+		return nil, fmt.Errorf("answer of %s: %w", s.view.Name, err)
+	}
+	answer := event.NewBatch(schema)
+	for i, o := range s.outputs {
+		v, err := plan.Compile(o.Expr).Eval(final.Columns, n)
+		if err != nil {
+			return nil, fmt.Errorf("evaluate %s of %s: %w", o.Name, s.view.Name, err)
+		}
+		answer.Columns[i] = *v
+		answer.Columns[i].Type = o.Type
+	}
+	answer.Rows = n
+	return s.order(answer)
+}
+
+// finals turns states into values, in columns of the view's FinalSchema. Keys that the
+// query drops are zeros.
+func (s *shape) finals(table *agg.Table) *event.Batch {
+	n := table.Len()
 	final := event.NewBatch(s.view.FinalSchema())
 	keys := table.KeyColumns()
 	for i := range final.Columns {
@@ -42,25 +68,7 @@ func (s *shape) finish(table *agg.Table) (*event.Batch, error) {
 		}
 	}
 	final.Rows = n
-	columns := make([]event.Column, len(s.outputs))
-	for i, o := range s.outputs {
-		columns[i] = event.Column{Name: o.Name, Type: o.Type}
-	}
-	schema, err := event.NewSchema(columns...)
-	if err != nil {
-		return nil, fmt.Errorf("answer of %s: %w", s.view.Name, err)
-	}
-	answer := event.NewBatch(schema)
-	for i, o := range s.outputs {
-		v, err := plan.Compile(o.Expr).Eval(final.Columns, n)
-		if err != nil {
-			return nil, fmt.Errorf("evaluate %s of %s: %w", o.Name, s.view.Name, err)
-		}
-		answer.Columns[i] = *v
-		answer.Columns[i].Type = o.Type
-	}
-	answer.Rows = n
-	return s.order(answer)
+	return final
 }
 
 // order sorts and limits the answer.

@@ -58,7 +58,7 @@ type Merger struct {
 	epochLength  time.Duration
 	sealed       *sealedCache
 	generations  *generationCache
-	progress     progress
+	progress     *Progress
 }
 
 // Options are the parts that a Merger reads.
@@ -79,7 +79,7 @@ func New(o Options) *Merger {
 		logger: o.Logger,
 		table:  o.Table, epochLength: o.EpochLength,
 		sealed: newSealedCache(sealedCacheBytes), generations: newGenerationCache(generationCacheBytes),
-		progress: progress{newest: map[string][]uint64{}},
+		progress: NewProgress(),
 	}
 }
 
@@ -157,8 +157,29 @@ type Result struct {
 
 // Run answers a query.
 func (m *Merger) Run(ctx context.Context, q Query) (*Result, error) {
+	merged, err := m.merge(ctx, &q)
+	if err != nil {
+		return nil, err
+	}
+	batch, err := merged.shape.finish(merged.table)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Batch: batch, Provenance: m.provenance(&q, merged.reading, merged.heads)}, nil
+}
+
+// merged is what a query has read, added up.
+type merged struct {
+	shape   *shape
+	table   *agg.Table
+	reading *reading
+	heads   []uint64
+}
+
+// merge reads both layers for a query and adds them up.
+func (m *Merger) merge(ctx context.Context, q *Query) (*merged, error) {
 	q.cutToPanes(time.Now())
-	shape, err := newShape(&q)
+	shape, err := newShape(q)
 	if err != nil {
 		return nil, err
 	}
@@ -182,11 +203,7 @@ func (m *Merger) Run(ctx context.Context, q Query) (*Result, error) {
 	if err := shape.addSpeed(table, reading.snapshots); err != nil {
 		return nil, fmt.Errorf("merge speed partials of %s: %w", q.View.Plan.Name, err)
 	}
-	batch, err := shape.finish(table)
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Batch: batch, Provenance: m.provenance(&q, reading, heads)}, nil
+	return &merged{shape, table, reading, heads}, nil
 }
 
 // cutToPanes widens the range to whole panes. What is older than the view's ttl is not

@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// pollInterval is how often a waiting query looks at the speed layer again.
-	pollInterval = 10 * time.Millisecond
-	// rebuildWait is how long a query that did not ask to wait waits for speed state that
+	// PollInterval is how often a waiting query looks at the speed layer again.
+	PollInterval = 10 * time.Millisecond
+	// RebuildWait is how long a query that did not ask to wait waits for speed state that
 	// was lost and is being rebuilt, so that an answer does not step back in time.
-	rebuildWait = 5 * time.Second
+	RebuildWait = 5 * time.Second
 )
 
 // reading is one consistent pair of publication and speed state.
@@ -41,6 +41,15 @@ func (r *reading) position(partition int) (seq uint64, arrival int64) {
 		seq, arrival = s.Checkpoint.Seq, s.Checkpoint.Arrival
 	}
 	return seq, arrival
+}
+
+// positions are those of all partitions.
+func (r *reading) positions() []uint64 {
+	positions := make([]uint64, len(r.snapshots))
+	for p := range positions {
+		positions[p], _ = r.position(p)
+	}
+	return positions
 }
 
 // reaches reports whether the reading covers the heads.
@@ -87,23 +96,23 @@ func (m *Merger) read(ctx context.Context, v *catalog.View, heads []uint64, wait
 			return nil, ctx.Err()
 		case errors.As(err, &refused):
 			return nil, err
-		case err != nil && time.Since(start) >= max(wait, rebuildWait):
+		case err != nil && time.Since(start) >= max(wait, RebuildWait):
 			m.logger.Warn("read speed layer", "view", v.Plan.Name, "error", err)
 			return nil, problem.Busy("the speed layer does not answer at the moment", time.Second)
 		case err == nil:
 			patience := wait
-			if r.lost() || m.progress.behind(v.ID, r) {
-				patience = max(wait, rebuildWait)
+			if r.lost() || m.progress.Behind(v.ID, r.positions()) {
+				patience = max(wait, RebuildWait)
 			}
 			if r.reaches(heads) || time.Since(start) >= patience {
-				m.progress.note(v.ID, r)
+				m.progress.Note(v.ID, r.positions())
 				return r, nil
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(pollInterval):
+		case <-time.After(PollInterval):
 		}
 	}
 }
@@ -175,12 +184,19 @@ func (m *Merger) provenance(q *Query, r *reading, heads []uint64) Provenance {
 	now := time.Now()
 	for i, head := range heads {
 		seq, arrival := r.position(i)
-		part := Partition{Partition: i, Position: seq, Head: max(head, seq), Arrival: time.Unix(0, arrival).UTC()}
-		if seq < head {
-			part.LagMillis = max(now.Sub(part.Arrival).Milliseconds(), 1)
-		}
+		part := PartitionAt(i, seq, head, arrival, now)
 		p.LagMillis = max(p.LagMillis, part.LagMillis)
 		p.Partitions = append(p.Partitions, part)
 	}
 	return p
+}
+
+// PartitionAt says how far an answer reaches in a partition whose head was as given when
+// the query came; arrival, ns, is that of entry seq.
+func PartitionAt(partition int, seq, head uint64, arrival int64, now time.Time) Partition {
+	part := Partition{Partition: partition, Position: seq, Head: max(head, seq), Arrival: time.Unix(0, arrival).UTC()}
+	if seq < head {
+		part.LagMillis = max(now.Sub(part.Arrival).Milliseconds(), 1)
+	}
+	return part
 }

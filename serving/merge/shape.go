@@ -22,6 +22,7 @@ type shape struct {
 	functions []*agg.Function
 	outputs   []plan.Output
 	where     *plan.Evaluator
+	part      Part // of the batch layer's groups; the zero Part: all
 }
 
 // KeySchema is what Query.Where runs over: the view's keys.

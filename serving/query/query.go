@@ -1,26 +1,36 @@
 // Package query runs SQL statements: definitions go to the catalog, SELECT to the engine
 // over streams (all acknowledged events) and views (batch merged with speed).
 //
-// The one invariant: the engine is only ever given text that was printed from our own
-// syntax tree, over tables that this package put there.
+// The one invariant: the engine is only ever given a caller's text that package vet has
+// approved, in a session that is read only and has no tables but those that this package
+// put there for that one query and its caller.
 package query
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/catalog"
-	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/sql"
 	"github.com/millrace/millrace/serving/merge"
+	"github.com/millrace/millrace/serving/query/vet"
 )
+
+// Database is the name of the one database that callers see.
+const Database = "millrace"
+
+// databases are the names by which callers may qualify streams and views: default is what
+// clients of ClickHouse use unless told otherwise.
+var databases = []string{Database, "default"}
 
 // Catalog finds definitions.
 type Catalog interface {
@@ -28,6 +38,7 @@ type Catalog interface {
 	View(name string) (*catalog.View, error)
 	Streams() []*catalog.Stream
 	Views() []*catalog.View
+	Leaderboards() []*catalog.View
 }
 
 // Definer carries out definitions. Each call returns when what it did is durable and,
@@ -35,29 +46,31 @@ type Catalog interface {
 type Definer interface {
 	CreateStream(ctx context.Context, s *sql.CreateStream) error
 	CreateView(ctx context.Context, v *sql.CreateView) error
+	CreateLeaderboard(ctx context.Context, b *sql.CreateLeaderboard) error
 	DropStream(ctx context.Context, name string) error
 	DropView(ctx context.Context, name string) error
+	DropLeaderboard(ctx context.Context, name string) error
 }
 
 // History gives the engine the events of a stream.
 type History interface {
-	// Table returns a table expression over every event that was acknowledged before the
-	// call, with the last entry in it by partition. release ends its use.
+	// Table returns every event that was acknowledged before the call, with the last entry
+	// in it by partition. Release ends its use.
 	Table(ctx context.Context, s *catalog.Stream) (t Table, err error)
 }
 
 // Table is a table that the engine can read until Release.
 type Table struct {
-	Expr      string   // ClickHouse table expression
+	Columns   string   // as ClickHouse declares them
+	Engine    string   // ClickHouse table engine
 	Positions []uint64 // last entry in it, by partition
 	Release   func()
 }
 
-// Engine runs SQL.
-type Engine interface {
-	Exec(ctx context.Context, query string) error
-	QueryBatch(ctx context.Context, query string) (*event.Batch, error)
-	Insert(ctx context.Context, table string, b *event.Batch) error
+// Engine runs queries of callers. Both clients are of one server: Parser is read only.
+type Engine struct {
+	Parser   vet.Parser
+	Sessions *clickhouse.Client
 }
 
 // Views answers queries on views.
@@ -70,90 +83,191 @@ type Options struct {
 	Catalog Catalog
 	Definer Definer
 	History History
-	Engine  Engine
+	Engine  *Engine // nil: SELECT is refused
 	Views   Views
 	Log     *slog.Logger
-	Timeout time.Duration // longest run of a statement
-	MaxRows int64         // most rows of an answer
+	Limits  RoleLimits
 }
 
 // Executor runs statements. It is safe for concurrent use.
-type Executor struct{ Options }
-
-// New returns an Executor.
-func New(o Options) *Executor { return &Executor{o} }
-
-// Answer is what one statement gave.
-type Answer struct {
-	Batch *event.Batch
-	// Provenance of a SELECT over a view; nil otherwise.
-	Provenance *merge.Provenance
-	// Positions of a SELECT over a stream: the last entry in it, by partition.
-	Positions []uint64
+type Executor struct {
+	Options
+	slots map[access.Role]chan struct{}
 }
 
-// Run parses and runs statements in order and stops at the first that fails. The answers
-// are those of the statements before it.
-func (x *Executor) Run(ctx context.Context, text string, wait time.Duration) ([]Answer, error) {
-	statements, err := sql.Parse(text)
+// New returns an Executor.
+func New(o Options) *Executor {
+	x := &Executor{Options: o, slots: map[access.Role]chan struct{}{}}
+	for role, limits := range o.Limits {
+		x.slots[role] = make(chan struct{}, limits.Concurrency)
+	}
+	return x
+}
+
+// Request is one statement of a caller, or several for Run; who it is comes from
+// access.From(ctx).
+type Request struct {
+	Text string
+	// Format is ClickHouse's name of the answer's format; "" is JSON. FORMAT in the text wins.
+	Format string
+	// Settings of ClickHouse; those that change how an answer is written, or lower a limit,
+	// are taken, others refused.
+	Settings map[string]string
+	Params   map[string]string // values of {name:Type} places, without the prefix param_
+	Revision uint64            // client_protocol_version, for Native; 0: none
+	QueryID  string
+	Wait     time.Duration // how long views wait for all that was acknowledged
+}
+
+// Response is the answer to one statement. The caller must close Body: that ends the query
+// and frees everything it held.
+type Response struct {
+	Body        io.ReadCloser // an error after the first bytes comes from Read
+	Format      string        // ClickHouse's name
+	ContentType string
+	Header      http.Header  // X-ClickHouse-* of the engine
+	Sources     []Source     // what the answer is made of
+	Statement   string       // select, show, describe, exists, create or drop
+	Rows        func() int64 // of the answer as far as it was read; nil: not known
+}
+
+// Stream runs one statement.
+func (x *Executor) Stream(ctx context.Context, r Request) (*Response, error) {
+	statements := vet.Split(r.Text)
+	switch len(statements) {
+	case 0:
+		return nil, problem.New(http.StatusBadRequest, "sql", "there is no statement", "send one, such as SHOW TABLES")
+	case 1:
+		return x.run(ctx, r, statements[0])
+	}
+	at := vet.Place(r.Text, statements[1].Start)
+	return nil, &sql.Error{Pos: at, Msg: "a second statement begins here", Hint: "send one at a time"}
+}
+
+// Run runs statements in order and stops at the first that fails. The response is that of
+// the last one; the answers of those before it are run to their end and left out.
+func (x *Executor) Run(ctx context.Context, r Request) (*Response, error) {
+	statements := vet.Split(r.Text)
+	if len(r.Text) > sql.MaxTextBytes {
+		return nil, problem.New(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("the text is longer than %d bytes", sql.MaxTextBytes), "send less at a time")
+	}
+	if len(statements) == 0 {
+		return x.Stream(ctx, r)
+	}
+	for _, s := range statements[:len(statements)-1] {
+		response, err := x.run(ctx, r, s)
+		if err != nil {
+			return nil, err
+		}
+		_, err = io.Copy(io.Discard, response.Body)
+		if err = errors.Join(err, response.Body.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return x.run(ctx, r, statements[len(statements)-1])
+}
+
+// run runs one statement of the request's text.
+func (x *Executor) run(ctx context.Context, r Request, s vet.Statement) (*Response, error) {
+	text, format := vet.CutFormat(r.Text[s.Start:s.End])
+	if format == "" {
+		format = r.Format
+	}
+	format, err := formatName(format)
 	if err != nil {
 		return nil, err
 	}
-	if len(statements) == 0 {
-		return nil, problem.New(http.StatusBadRequest, "sql", "there is no statement", "send one, such as SHOW STREAMS")
+	r.Format = format
+	if err := checkSettings(r.Settings); err != nil {
+		return nil, err
 	}
-	var answers []Answer
-	for _, s := range statements {
-		a, err := x.statement(ctx, s, wait)
-		if err != nil {
-			return answers, err
-		}
-		answers = append(answers, a)
+	switch s.First {
+	case "SELECT", "WITH", "FROM", "(":
+		// What is before the statement keeps its place in the text, as blanks.
+		return x.selectRows(ctx, r, blank(r.Text[:s.Start])+text)
+	case "EXPLAIN":
+		return nil, &sql.Error{Pos: vet.Place(r.Text, s.Start), Msg: "EXPLAIN is not taken", Hint: "send the SELECT"}
 	}
-	return answers, nil
+	statements, err := sql.Parse(blank(r.Text[:s.Start]) + text)
+	if err != nil {
+		return nil, err
+	}
+	return x.statement(ctx, r, statements[0])
 }
 
-func (x *Executor) statement(ctx context.Context, s sql.Statement, wait time.Duration) (Answer, error) {
+// blank is a text of the same length and lines that has nothing in it.
+func blank(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c != '\n' {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+// statement runs what is no SELECT.
+func (x *Executor) statement(ctx context.Context, r Request, s sql.Statement) (*Response, error) {
+	p := access.From(ctx)
+	switch s.(type) {
+	case *sql.CreateStream, *sql.CreateView, *sql.CreateLeaderboard, *sql.Drop:
+		if err := require(p, access.Manage, "to define and drop streams and views"); err != nil {
+			return nil, err
+		}
+	default:
+		if err := require(p, access.Look, "to look at streams and views"); err != nil {
+			return nil, err
+		}
+	}
 	switch s := s.(type) {
 	case *sql.CreateStream:
-		return x.define("stream", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateStream(ctx, s))
+		return x.define(ctx, r, "create", "stream", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateStream(ctx, s))
 	case *sql.CreateView:
-		return x.define("view", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateView(ctx, s))
+		return x.define(ctx, r, "create", "view", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateView(ctx, s))
+	case *sql.CreateLeaderboard:
+		return x.define(ctx, r, "create", "leaderboard", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateLeaderboard(ctx, s))
 	case *sql.Drop:
 		drop, kind := x.Definer.DropView, "view"
-		if s.Kind == "STREAM" {
+		switch s.Kind {
+		case "STREAM":
 			drop, kind = x.Definer.DropStream, "stream"
+		case "LEADERBOARD":
+			drop, kind = x.Definer.DropLeaderboard, "leaderboard"
 		}
-		return x.define(kind, s.Name, "dropped", s.IfExists, catalog.ErrNotFound, drop(ctx, s.Name))
+		return x.define(ctx, r, "drop", kind, s.Name, "dropped", s.IfExists, catalog.ErrNotFound, drop(ctx, s.Name))
 	case *sql.Show:
-		return x.show(s)
+		b, err := x.show(p, s)
+		return x.answer(ctx, r, "show", b, err)
 	case *sql.Describe:
-		return x.describe(s)
+		b, err := x.describe(p, s)
+		return x.answer(ctx, r, "describe", b, err)
 	case *sql.ShowCreate:
-		return x.showCreate(s)
-	case *sql.Select:
-		ctx, cancel := context.WithTimeout(ctx, x.Timeout)
-		defer cancel()
-		a, err := x.sel(ctx, s, wait)
-		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return a, problem.New(http.StatusGatewayTimeout, "query-timeout",
-				fmt.Sprintf("the query ran longer than the limit of %s (query.timeout)", x.Timeout), "narrow it, or query a view")
-		}
-		return a, err
+		b, err := x.showCreate(p, s)
+		return x.answer(ctx, r, "show", b, err)
+	case *sql.Exists:
+		return x.answer(ctx, r, "exists", x.exists(p, s), nil)
 	}
-	return Answer{}, fmt.Errorf("run statement: %T is not known", s)
+	return nil, fmt.Errorf("run statement: %T is not known", s)
+}
+
+// require refuses a caller without a right.
+func require(p access.Principal, right access.Right, what string) error {
+	if p.May(right, "") {
+		return nil
+	}
+	return problem.New(http.StatusForbidden, "forbidden", fmt.Sprintf("the right %q is missing, which is needed %s", right, what), "use a token of a role that has it")
 }
 
 // define turns the outcome of a definition into an answer of one row; tolerated is the
 // error that IF [NOT] EXISTS forgives.
-func (x *Executor) define(kind, name, done string, tolerate bool, tolerated, err error) (Answer, error) {
+func (x *Executor) define(ctx context.Context, r Request, statement, kind, name, done string, tolerate bool, tolerated, err error) (*Response, error) {
 	if err != nil && tolerate && errors.Is(err, tolerated) {
 		err, done = nil, "unchanged"
 	}
 	if err != nil {
-		return Answer{}, definitionProblem(err)
+		return nil, definitionProblem(err)
 	}
-	return Answer{Batch: texts([]string{"kind", "name", "status"}, []string{kind, name, done})}, nil
+	return x.answer(ctx, r, statement, texts([]string{"kind", "name", "status"}, []string{kind, name, done}), nil)
 }
 
 // definitionProblem gives the catalog's errors their status.
@@ -173,89 +287,34 @@ func definitionProblem(err error) error {
 	return err
 }
 
-// sel runs a SELECT.
-func (x *Executor) sel(ctx context.Context, s *sql.Select, wait time.Duration) (Answer, error) {
-	if err := checkFunctions(s); err != nil {
-		return Answer{}, err
-	}
-	inner := s
-	for inner.Sub != nil {
-		inner = inner.Sub
-	}
-	var answer Answer
-	text := s.String()
-	if inner.From != "" {
-		table, err := x.table(ctx, inner, wait, &answer)
-		if err != nil {
-			return Answer{}, err
+// known lists what the caller may read, for the hint of an error.
+func (x *Executor) known(p access.Principal) string {
+	var names []string
+	for _, t := range x.Catalog.Streams() {
+		if p.May(access.Look, t.Plan.Name) {
+			names = append(names, t.Plan.Name)
 		}
-		defer table.Release()
-		text = fmt.Sprintf("WITH %s AS (SELECT * FROM %s) %s", sql.QuoteName(inner.From), table.Expr, text)
 	}
-	// One more row than allowed tells that there are too many. The embedded engine does
-	// not keep to max_result_rows.
-	text += fmt.Sprintf(" SETTINGS limit = %d", x.MaxRows+1)
-	b, err := x.Engine.QueryBatch(ctx, text)
-	if err != nil {
-		return Answer{}, engineProblem(err)
+	for _, v := range x.Catalog.Views() {
+		if p.May(access.Look, v.Plan.Name) {
+			names = append(names, v.Plan.Name)
+		}
 	}
-	if int64(b.Rows) > x.MaxRows {
-		return Answer{}, tooMany(x.MaxRows)
+	if len(names) == 0 {
+		return "none is declared yet: CREATE STREAM makes the first"
 	}
-	answer.Batch = b
-	return answer, nil
+	return "there are " + strings.Join(names, ", ")
 }
 
-// table makes what the innermost FROM names readable for the engine.
-func (x *Executor) table(ctx context.Context, s *sql.Select, wait time.Duration, a *Answer) (Table, error) {
-	if stream, err := x.Catalog.Stream(s.From); err == nil {
-		t, err := x.History.Table(ctx, stream)
-		if err != nil {
-			return Table{}, fmt.Errorf("read history of %s: %w", s.From, err)
-		}
-		a.Positions = t.Positions
-		return t, nil
+// mayRead reports whether there is a stream or view of that name that the caller may
+// read: one that it may not is as one that is not there.
+func (x *Executor) mayRead(p access.Principal, name string) bool {
+	if !p.May(access.Look, name) {
+		return false
 	}
-	view, err := x.Catalog.View(s.From)
-	if err != nil {
-		return Table{}, &sql.Error{Pos: s.FromPos, Msg: fmt.Sprintf("there is no stream or view %q", s.From), Hint: x.known()}
+	if _, err := x.Catalog.Stream(name); err == nil {
+		return true
 	}
-	q := merge.Query{View: view, From: merge.MinTime, To: merge.MaxTime, Bucketing: merge.ByWindow, Wait: wait}
-	pushDown(s, &q)
-	result, err := x.Views.Run(ctx, q)
-	if err != nil {
-		return Table{}, err
-	}
-	a.Provenance = &result.Provenance
-	return x.load(ctx, result.Batch)
-}
-
-// TemporaryPrefix begins the names of the tables that hold merged views for a query.
-const TemporaryPrefix = "mr_query_"
-
-// load puts rows into a table in the engine's memory.
-func (x *Executor) load(ctx context.Context, b *event.Batch) (Table, error) {
-	name := TemporaryPrefix + rand.Text()
-	columns := make([]string, len(b.Schema.Columns))
-	for i, c := range b.Schema.Columns {
-		columns[i] = sql.QuoteName(c.Name) + " " + c.Type.String()
-	}
-	if err := x.Engine.Exec(ctx, fmt.Sprintf("CREATE TABLE %s (%s) ENGINE = Memory", name, strings.Join(columns, ", "))); err != nil {
-		return Table{}, fmt.Errorf("create table for the query: %w", err)
-	}
-	release := func() {
-		// The query may have been cancelled: the table goes all the same.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		if err := x.Engine.Exec(ctx, "DROP TABLE IF EXISTS "+name); err != nil {
-			x.Log.Warn("drop table of a query", "table", name, "error", err)
-		}
-	}
-	if b.Rows > 0 {
-		if err := x.Engine.Insert(ctx, name, b); err != nil {
-			release()
-			return Table{}, fmt.Errorf("hand view to the engine: %w", err)
-		}
-	}
-	return Table{Expr: name, Release: release}, nil
+	_, err := x.Catalog.View(name)
+	return err == nil
 }

@@ -1,27 +1,45 @@
 package query
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
+	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/sql"
+	"github.com/millrace/millrace/serving/format"
+	"github.com/millrace/millrace/serving/query/vet"
 )
 
-// texts builds a batch of String columns.
-func texts(names []string, rows ...[]string) *event.Batch {
+// batchOf builds a batch; the names are constants of this package.
+func batchOf(columns ...event.Column) *event.Batch {
+	schema, err := event.NewSchema(columns...)
+	if err != nil {
+		panic(err)
+	}
+	return event.NewBatch(schema)
+}
+
+func textColumns(names ...string) []event.Column {
 	columns := make([]event.Column, len(names))
 	for i, n := range names {
 		columns[i] = event.Column{Name: n, Type: event.Type{Kind: event.String}}
 	}
-	schema, err := event.NewSchema(columns...)
-	if err != nil {
-		panic(err) // the names are constants of this package
-	}
-	b := event.NewBatch(schema)
+	return columns
+}
+
+// texts builds a batch of String columns.
+func texts(names []string, rows ...[]string) *event.Batch {
+	b := batchOf(textColumns(names...)...)
 	for _, row := range rows {
 		for i, s := range row {
 			b.Columns[i].AppendString([]byte(s))
@@ -31,89 +49,200 @@ func texts(names []string, rows ...[]string) *event.Batch {
 	return b
 }
 
-func (x *Executor) show(s *sql.Show) (Answer, error) {
+// ownFormats are the formats that are written without the engine, by their names there, so
+// that definitions do not need it.
+var ownFormats = map[string]string{"JSON": "json", "JSONEachRow": "ndjson", "CSVWithNames": "csv", "ArrowStream": "arrow"}
+
+// answer makes the response of a statement whose answer is at hand.
+func (x *Executor) answer(ctx context.Context, r Request, statement string, b *event.Batch, err error) (*Response, error) {
+	if err != nil {
+		return nil, err
+	}
+	if name, ok := ownFormats[r.Format]; ok {
+		f, err := format.Named(name)
+		if err != nil {
+			return nil, err
+		}
+		var text bytes.Buffer
+		if err := f.Write(&text, b); err != nil {
+			return nil, err
+		}
+		return &Response{Body: io.NopCloser(&text), Format: r.Format, ContentType: f.ContentType, Header: http.Header{}, Statement: statement}, nil
+	}
+	if x.Engine == nil {
+		return nil, problem.New(http.StatusNotImplemented, "no-query-engine", "this format needs the query engine", "ask for JSON, JSONEachRow, CSVWithNames or ArrowStream")
+	}
+	j, err := x.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const name = "mr_answer"
+	session := j.session()
+	err = load(j, session, name, b)
+	var response *Response
+	if err == nil {
+		response, err = j.ask(session, r, "SELECT * FROM "+name, statement)
+	}
+	if err != nil {
+		err = j.problem(err)
+		j.close()
+		return nil, err
+	}
+	return response, nil
+}
+
+// matcher returns what LIKE of a SHOW takes.
+func matcher(s *sql.Show) func(name string) bool {
+	if s.Like == nil {
+		return func(string) bool { return true }
+	}
+	var b strings.Builder
+	b.WriteString("(?s)^")
+	if s.AnyCase {
+		b.Reset()
+		b.WriteString("(?is)^")
+	}
+	escaped := false
+	for _, r := range *s.Like {
+		switch {
+		case escaped:
+			b.WriteString(regexp.QuoteMeta(string(r)))
+			escaped = false
+		case r == '\\':
+			escaped = true
+		case r == '%':
+			b.WriteString(".*")
+		case r == '_':
+			b.WriteString(".")
+		default:
+			b.WriteString(regexp.QuoteMeta(string(r)))
+		}
+	}
+	b.WriteString("$")
+	pattern := regexp.MustCompile(b.String()) // every part of it is quoted or constant
+	return func(name string) bool { return pattern.MatchString(name) != s.NotLike }
+}
+
+// show answers SHOW, of what the caller may look at.
+func (x *Executor) show(p access.Principal, s *sql.Show) (*event.Batch, error) {
+	if s.Database != "" && !slices.Contains(databases, s.Database) {
+		return nil, &sql.Error{Pos: s.DatabasePos, Msg: fmt.Sprintf("there is no database %q", s.Database), Hint: "there is " + Database}
+	}
+	like := matcher(s)
+	visible := func(name string) bool { return p.May(access.Look, name) && like(name) }
 	var rows [][]string
 	switch s.What {
+	case "DATABASES":
+		if like(Database) {
+			rows = append(rows, []string{Database})
+		}
+		return texts([]string{"name"}, rows...), nil
 	case "STREAMS":
 		for _, t := range x.Catalog.Streams() {
-			rows = append(rows, []string{t.Plan.Name, fmt.Sprint(t.Plan.Partitions), t.Plan.Schema.Columns[t.Plan.EventTime].Name})
+			if visible(t.Plan.Name) {
+				rows = append(rows, []string{t.Plan.Name, fmt.Sprint(t.Plan.Partitions), t.Plan.Schema.Columns[t.Plan.EventTime].Name})
+			}
 		}
-		return Answer{Batch: texts([]string{"name", "partitions", "event_time"}, rows...)}, nil
+		return texts([]string{"name", "partitions", "event_time"}, rows...), nil
 	case "VIEWS":
 		for _, v := range x.Catalog.Views() {
-			rows = append(rows, []string{v.Plan.Name, v.Plan.Stream.Name, v.Plan.Cron})
+			if visible(v.Plan.Name) {
+				rows = append(rows, []string{v.Plan.Name, v.Plan.Stream.Name, v.Plan.Cron})
+			}
 		}
-		return Answer{Batch: texts([]string{"name", "stream", "batch"}, rows...)}, nil
+		return texts([]string{"name", "stream", "batch"}, rows...), nil
+	case "LEADERBOARDS":
+		for _, v := range x.Catalog.Leaderboards() {
+			if visible(v.Plan.Name) {
+				rows = append(rows, []string{v.Plan.Name, v.Plan.Stream.Name, v.Board.Member.Name, v.Board.Score.Name, strings.Join(v.Board.WindowNames(), ", "), v.Plan.Cron})
+			}
+		}
+		return texts([]string{"name", "stream", "member", "score", "windows", "batch"}, rows...), nil
 	case "TABLES":
-		for _, t := range x.Catalog.Streams() {
-			rows = append(rows, []string{t.Plan.Name, "stream"})
+		for _, t := range x.tables(p) {
+			if like(t.name) {
+				rows = append(rows, []string{t.name, t.kind})
+			}
 		}
-		for _, v := range x.Catalog.Views() {
-			rows = append(rows, []string{v.Plan.Name, "view"})
-		}
-		return Answer{Batch: texts([]string{"name", "kind"}, rows...)}, nil
+		return texts([]string{"name", "kind"}, rows...), nil
 	case "FUNCTIONS":
-		for _, f := range plan.Functions() {
-			rows = append(rows, []string{f.Name, "scalar", f.Usage})
-		}
-		for _, f := range agg.Known() {
-			rows = append(rows, []string{f, "aggregate", ""})
-		}
-		return Answer{Batch: texts([]string{"name", "kind", "usage"}, rows...)}, nil
+		return functions(like), nil
 	}
-	return Answer{}, &sql.Error{Pos: s.Pos, Msg: "cannot show " + s.What, Hint: "SHOW STREAMS, VIEWS, TABLES or FUNCTIONS"}
+	return nil, &sql.Error{Pos: s.Pos, Msg: "cannot show " + s.What, Hint: "SHOW STREAMS, VIEWS, LEADERBOARDS, TABLES, FUNCTIONS or DATABASES"}
 }
 
-func (x *Executor) describe(s *sql.Describe) (Answer, error) {
+// functions lists what a SELECT may call, and which of it a view may too.
+func functions(like func(string) bool) *event.Batch {
 	var rows [][]string
-	if t, err := x.Catalog.Stream(s.Name); err == nil {
-		for i, c := range t.Plan.Schema.Columns {
-			role := ""
-			switch {
-			case i == t.Plan.EventTime:
-				role = "event time"
-			case slices.Contains(t.Plan.PartitionBy, i):
-				role = "partition key"
-			case c.Name == event.ExtraColumn:
-				role = "undeclared fields"
-			}
-			rows = append(rows, []string{c.Name, c.Type.String(), role})
+	inViews := map[string]bool{}
+	add := func(name, kind, usage, where string) {
+		if like(name) {
+			rows = append(rows, []string{name, kind, usage, where})
 		}
-	} else if v, err := x.Catalog.View(s.Name); err == nil {
-		for _, o := range v.Plan.Outputs {
-			role := "key"
-			if o.Agg {
-				role = "aggregate"
-			}
-			rows = append(rows, []string{o.Name, o.Type.String(), role})
-		}
-	} else {
-		return Answer{}, &sql.Error{Pos: s.Pos, Msg: fmt.Sprintf("there is no stream or view %q", s.Name), Hint: x.known()}
 	}
-	return Answer{Batch: texts([]string{"name", "type", "role"}, rows...)}, nil
+	for _, f := range plan.Functions() {
+		inViews[f.Name] = true
+		add(f.Name, "scalar", f.Usage, "views and queries")
+	}
+	for _, f := range agg.Known() {
+		inViews[f] = true
+		add(f, "aggregate", "", "views and queries")
+	}
+	for _, f := range vet.Functions() {
+		if !inViews[f.Name] {
+			add(f.Name, f.Kind, "", "queries")
+		}
+	}
+	return texts([]string{"name", "kind", "usage", "used_in"}, rows...)
 }
 
-func (x *Executor) showCreate(s *sql.ShowCreate) (Answer, error) {
-	if t, err := x.Catalog.Stream(s.Name); err == nil {
-		return Answer{Batch: texts([]string{"statement"}, []string{t.SQL})}, nil
+// found returns a stream or view by its qualified name.
+func (x *Executor) found(p access.Principal, database, name string) (table, bool) {
+	if database != "" && !slices.Contains(databases, database) {
+		return table{}, false
 	}
-	if v, err := x.Catalog.View(s.Name); err == nil {
-		return Answer{Batch: texts([]string{"statement"}, []string{v.SQL})}, nil
+	tables := x.tables(p)
+	i := slices.IndexFunc(tables, func(t table) bool { return t.name == name })
+	if i < 0 {
+		return table{}, false
 	}
-	return Answer{}, &sql.Error{Pos: s.Pos, Msg: fmt.Sprintf("there is no stream or view %q", s.Name), Hint: x.known()}
+	return tables[i], true
 }
 
-// known lists what there is, for the hint of an error.
-func (x *Executor) known() string {
-	var names []string
-	for _, t := range x.Catalog.Streams() {
-		names = append(names, t.Plan.Name)
+func (x *Executor) unknown(p access.Principal, pos sql.Pos, name string) error {
+	return &sql.Error{Pos: pos, Msg: fmt.Sprintf("there is no stream or view %q", name), Hint: x.known(p)}
+}
+
+// describe answers DESCRIBE in ClickHouse's columns; the comment says what a column is for.
+func (x *Executor) describe(p access.Principal, s *sql.Describe) (*event.Batch, error) {
+	t, ok := x.found(p, s.Database, s.Name)
+	if !ok {
+		return nil, x.unknown(p, s.Pos, s.Name)
 	}
-	for _, v := range x.Catalog.Views() {
-		names = append(names, v.Plan.Name)
+	var rows [][]string
+	for _, c := range t.columns {
+		rows = append(rows, []string{c.name, c.typ, "", "", c.role, "", ""})
 	}
-	if len(names) == 0 {
-		return "none is declared yet: CREATE STREAM makes the first"
+	return texts([]string{"name", "type", "default_type", "default_expression", "comment", "codec_expression", "ttl_expression"}, rows...), nil
+}
+
+func (x *Executor) showCreate(p access.Principal, s *sql.ShowCreate) (*event.Batch, error) {
+	t, ok := x.found(p, s.Database, s.Name)
+	if !ok {
+		return nil, x.unknown(p, s.Pos, s.Name)
 	}
-	return "there are " + strings.Join(names, ", ")
+	return texts([]string{"statement"}, []string{t.sql}), nil
+}
+
+// exists answers EXISTS: 1 or 0.
+func (x *Executor) exists(p access.Principal, s *sql.Exists) *event.Batch {
+	b := batchOf(event.Column{Name: "result", Type: event.Type{Kind: event.UInt64}})
+	_, ok := x.found(p, s.Database, s.Name)
+	found := uint64(0)
+	if ok {
+		found = 1
+	}
+	b.Columns[0].AppendUInt64(found)
+	b.Rows++
+	return b
 }

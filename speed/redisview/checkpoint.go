@@ -33,9 +33,9 @@ const checkpointVersion = "1"
 // checkpointFields counts the fields of an encoded checkpoint, the version among them.
 const checkpointFields = 6
 
-// encode writes the checkpoint as decimal text: version, fence, seq, arrival, epoch,
+// Encode writes the checkpoint as decimal text: version, fence, seq, arrival, epoch,
 // base, one space between them. Text, so that redis-cli shows it.
-func (c Checkpoint) encode() string {
+func (c Checkpoint) Encode() string {
 	b := make([]byte, 0, 96)
 	b = append(b, checkpointVersion...)
 	b = strconv.AppendUint(append(b, ' '), c.Fence, 10)
@@ -46,8 +46,8 @@ func (c Checkpoint) encode() string {
 	return string(b)
 }
 
-// decodeCheckpoint reverses encode.
-func decodeCheckpoint(s string) (Checkpoint, error) {
+// DecodeCheckpoint reverses Encode.
+func DecodeCheckpoint(s string) (Checkpoint, error) {
 	f := strings.Split(s, " ")
 	if f[0] != checkpointVersion {
 		return Checkpoint{}, fmt.Errorf("decode checkpoint %.100q: version %q is not known", s, f[0])

@@ -3,15 +3,13 @@ package redisview
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"os/exec"
 	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"github.com/millrace/millrace/speed/embedded"
+	"github.com/millrace/millrace/speed/embedded/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,17 +24,7 @@ func onEach(t *testing.T, f func(t *testing.T, s *Store)) {
 // open returns a store in a Redis of its own.
 func open(tb testing.TB, inProcess bool) *Store {
 	tb.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil && !inProcess {
-		tb.Skip("no redis-server on the PATH: install it to run this test")
-	}
-	server, err := embedded.Start(context.Background(), embedded.Options{
-		Dir: tb.TempDir(), InProcess: inProcess, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(server.Stop)
-	s, err := Open(server.URL())
+	s, err := Open(redistest.Start(tb, inProcess).URL())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -117,9 +117,14 @@ func parseEpochs(members []string) ([]event.Epoch, error) {
 // transact runs fn with the partition's position watched, again where another client
 // changed it before fn's EXEC.
 func (s *Store) transact(ctx context.Context, view string, partition int, fn func(*redis.Tx) error, more ...string) error {
-	keys := append([]string{posKey(view, partition)}, more...)
+	return Transact(ctx, s.client, fn, append([]string{posKey(view, partition)}, more...)...)
+}
+
+// Transact runs fn with keys watched, again where another client changed one of them
+// before fn's EXEC.
+func Transact(ctx context.Context, client redis.UniversalClient, fn func(*redis.Tx) error, keys ...string) error {
 	for range maxAttempts {
-		err := s.client.Watch(ctx, fn, keys...)
+		err := client.Watch(ctx, fn, keys...)
 		if !errors.Is(err, redis.TxFailedErr) {
 			return err
 		}

@@ -312,14 +312,14 @@ func TestOpen(t *testing.T) {
 
 func FuzzCheckpoint(f *testing.F) {
 	f.Add("1 2 3 4 5 6")
-	f.Add(Checkpoint{Fence: math.MaxUint64, Seq: 1, Arrival: -1, Epoch: event.NoEpoch, Base: event.NoEpoch}.encode())
+	f.Add(Checkpoint{Fence: math.MaxUint64, Seq: 1, Arrival: -1, Epoch: event.NoEpoch, Base: event.NoEpoch}.Encode())
 	f.Add("1 +2 3 4 5 6")
 	f.Fuzz(func(t *testing.T, s string) {
-		c, err := decodeCheckpoint(s)
+		c, err := DecodeCheckpoint(s)
 		if err != nil {
 			return
 		}
-		if d, err := decodeCheckpoint(c.encode()); err != nil || d != c {
+		if d, err := DecodeCheckpoint(c.Encode()); err != nil || d != c {
 			t.Errorf("%q gives %+v, which gives %+v, %v", s, c, d, err)
 		}
 	})

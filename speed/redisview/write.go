@@ -38,7 +38,7 @@ func parsed(reply *redis.StringCmd) (Checkpoint, bool, error) {
 	if err != nil {
 		return Checkpoint{}, false, err
 	}
-	c, err := decodeCheckpoint(v)
+	c, err := DecodeCheckpoint(v)
 	return c, err == nil, err
 }
 
@@ -66,7 +66,7 @@ func (s *Store) Begin(ctx context.Context, view string, partition int, at Checkp
 				p.Unlink(ctx, epochKey(view, partition, e))
 			}
 			p.Unlink(ctx, epochs)
-			p.Set(ctx, pos, at.encode(), 0)
+			p.Set(ctx, pos, at.Encode(), 0)
 			return nil
 		})
 		return err
@@ -88,7 +88,7 @@ func (s *Store) Flush(ctx context.Context, view string, partition int, prev, nex
 		if err != nil {
 			return err
 		}
-		if err := compare(stored, ok, prev, next); err != nil {
+		if err := Compare(stored, ok, prev, next); err != nil {
 			return err
 		}
 		moved := next
@@ -102,7 +102,7 @@ func (s *Store) Flush(ctx context.Context, view string, partition int, prev, nex
 			// Only where there is one still: a FLUSHALL in between does not fail the
 			// transaction in miniredis, as it does in Redis, and must not leave a
 			// checkpoint over half a state.
-			set = p.SetXX(ctx, pos, moved.encode(), 0)
+			set = p.SetXX(ctx, pos, moved.Encode(), 0)
 			return nil
 		})
 		if err == nil && !set.Val() {
@@ -116,8 +116,9 @@ func (s *Store) Flush(ctx context.Context, view string, partition int, prev, nex
 	return nil
 }
 
-// compare says why a writer may not move from prev to next, or nil where it may.
-func compare(stored Checkpoint, ok bool, prev, next Checkpoint) error {
+// Compare says why a writer may not move from prev to next where stored is there, ok
+// says whether anything is, or nil where it may.
+func Compare(stored Checkpoint, ok bool, prev, next Checkpoint) error {
 	switch {
 	case !ok:
 		return ErrLost
@@ -139,7 +140,7 @@ func (s *Store) Settle(ctx context.Context, view string, partition int, prev, ne
 	if ok && stored.SamePosition(next) {
 		return true, nil
 	}
-	if err := compare(stored, ok, prev, next); err != nil {
+	if err := Compare(stored, ok, prev, next); err != nil {
 		return false, fmt.Errorf("settle flush of %s/%d to entry %d: %w", view, partition, next.Seq, err)
 	}
 	return false, nil
@@ -197,7 +198,7 @@ func (s *Store) DeleteThrough(ctx context.Context, view string, partition int, e
 			}
 			if ok {
 				c.Base = max(c.Base, e)
-				p.SetXX(ctx, pos, c.encode(), 0)
+				p.SetXX(ctx, pos, c.Encode(), 0)
 			}
 			return nil
 		})

@@ -20,7 +20,7 @@ type loop struct {
 	results chan result
 	running int // jobs
 
-	reader *reader
+	reader *stream.Follower
 	held   *stream.Delivery // taken from the reader, waiting for a flush to end
 	retry  backoff          // of the reader
 	// trimmed is the oldest entry that the log still has, as far as reading has told.
@@ -55,7 +55,7 @@ func newLoop(ctx context.Context, w *Worker) *loop {
 func (l *loop) stop() {
 	l.cancel()
 	if l.reader != nil {
-		l.reader.stop()
+		l.reader.Stop()
 	}
 	for ; l.running > 0; l.running-- {
 		<-l.results
@@ -66,21 +66,21 @@ func (l *loop) run() error {
 	tick := time.NewTicker(l.o.FlushEvery)
 	defer tick.Stop()
 	for {
-		var items chan item
+		var items chan stream.Item
 		if l.reader != nil && l.held == nil {
-			items = l.reader.items
+			items = l.reader.Items
 		}
 		var err error
 		select {
 		case <-l.ctx.Done():
 			return nil
 		case i := <-items:
-			if i.err != nil {
-				l.readerFailed(i.err)
+			if i.Err != nil {
+				l.readerFailed(i.Err)
 				break
 			}
-			l.reader.position = i.delivery.Seq
-			l.held = &i.delivery
+			l.reader.Position = i.Delivery.Seq
+			l.held = &i.Delivery
 			l.deliver()
 		case r := <-l.results:
 			err = l.ended(r)
@@ -225,7 +225,7 @@ func (l *loop) startEnded(v *view, r result) {
 		v.added <- nil
 		v.added = nil
 	}
-	if l.reader != nil && v.applied.Seq < l.reader.position {
+	if l.reader != nil && v.applied.Seq < l.reader.Position {
 		l.stopReader() // tick opens it again at the least position
 	}
 }
@@ -274,12 +274,12 @@ func (l *loop) openReader() {
 	if o.After == 0 {
 		o.ArrivalFrom = 0
 	}
-	l.reader = read(l.ctx, o)
+	l.reader = stream.Follow(l.ctx, o, readAhead)
 }
 
 func (l *loop) stopReader() {
 	if l.reader != nil {
-		l.reader.stop()
+		l.reader.Stop()
 	}
 	l.reader, l.held = nil, nil
 }

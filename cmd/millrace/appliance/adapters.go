@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/lake/objstore"
+	"github.com/millrace/millrace/lake/parquetfile"
 	"github.com/millrace/millrace/serving/query"
 )
 
@@ -25,13 +26,13 @@ func (b blobs) Get(ctx context.Context, name string) ([]byte, bool, error) {
 // heads tells the serving layer how far the streams have come.
 type heads struct{ a *Appliance }
 
-// Head returns the newest entry of a partition.
-func (h heads) Head(ctx context.Context, streamID string, partition int) (uint64, error) {
+// Head returns the newest acknowledged entry of a partition.
+func (h heads) Head(_ context.Context, streamID string, partition int) (uint64, error) {
 	r, err := h.a.stream(streamID)
 	if err != nil {
 		return 0, err
 	}
-	return r.log.Head(ctx, partition)
+	return r.log.acked(partition), nil
 }
 
 // Rejected returns the number of a stream's dead letters.
@@ -77,8 +78,12 @@ func (h histories) Table(ctx context.Context, s *catalog.Stream) (query.Table, e
 	if err != nil {
 		return query.Table{}, err
 	}
+	paths := make([]string, len(snapshot.Files))
+	for i, f := range snapshot.Files {
+		paths[i] = h.a.enginePath(f.Name)
+	}
 	return query.Table{
-		Expr: h.a.filesExpr(snapshot.Files, s.Plan.Schema), Positions: snapshot.Positions,
+		Columns: parquetfile.Structure(s.Plan.Schema), Engine: parquetfile.TableEngine(paths), Positions: snapshot.Positions,
 		Release: func() {
 			if err := snapshot.Release(context.WithoutCancel(ctx)); err != nil {
 				h.a.o.Log.Warn("release history of a query", "stream", s.Plan.Name, "error", err)

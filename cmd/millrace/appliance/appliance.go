@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -30,7 +29,6 @@ import (
 	"github.com/millrace/millrace/ingest/appender"
 	"github.com/millrace/millrace/ingest/jetstream"
 	"github.com/millrace/millrace/ingest/stream"
-	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/clickhouse/engine"
@@ -42,9 +40,13 @@ import (
 	"github.com/millrace/millrace/lake/objstore/local"
 	"github.com/millrace/millrace/lake/writer"
 	"github.com/millrace/millrace/serving/httpapi"
+	"github.com/millrace/millrace/serving/leaderboard"
 	"github.com/millrace/millrace/serving/merge"
+	"github.com/millrace/millrace/serving/openapi"
 	"github.com/millrace/millrace/serving/query"
+	"github.com/millrace/millrace/speed/board"
 	"github.com/millrace/millrace/speed/embedded"
+	"github.com/millrace/millrace/speed/redisboard"
 	"github.com/millrace/millrace/speed/redisview"
 	"github.com/millrace/millrace/speed/worker"
 )
@@ -68,6 +70,7 @@ type Appliance struct {
 	publications *publication.Authority
 	engine       *engine.Engine // nil with an external ClickHouse
 	clickhouse   *clickhouse.Client
+	queries      *queryEngine     // nil where SELECT is refused
 	redis        *embedded.Server // nil with an external Redis
 	speed        *redisview.Store
 	backend      stream.Backend
@@ -76,7 +79,10 @@ type Appliance struct {
 	budget       *appender.Budget
 	merger       *merge.Merger
 	executor     *query.Executor
+	guard        *guard
+	routes       route.Table
 	handler      http.Handler
+	unlock       func() // frees the data directory
 
 	define  sync.Mutex // one definition at a time
 	mu      sync.RWMutex
@@ -89,6 +95,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	writer   *writer.Metrics
 	worker   *worker.Metrics
+	board    *board.Metrics
 	appender *appender.Metrics
 	compact  *compact.Metrics
 }
@@ -96,7 +103,7 @@ type metrics struct {
 func newMetrics() metrics {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return metrics{registry: r, writer: writer.NewMetrics(r), worker: worker.NewMetrics(r), appender: appender.NewMetrics(r), compact: compact.NewMetrics(r)}
+	return metrics{registry: r, writer: writer.NewMetrics(r), worker: worker.NewMetrics(r), board: board.NewMetrics(r), appender: appender.NewMetrics(r), compact: compact.NewMetrics(r)}
 }
 
 // Start brings the appliance up and returns when every view answers. What it started is
@@ -113,8 +120,8 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	}()
 
 	// 1. The lake's store: it holds the catalog and says what is published.
-	if err := os.MkdirAll(o.Config.DataDir, 0o755); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
+	if a.unlock, err = lockData(o.Config.DataDir); err != nil {
+		return nil, err
 	}
 	if a.store, err = local.Open(lakeDir(o.Config)); err != nil {
 		return nil, err
@@ -129,10 +136,13 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		return nil, err
 	}
 	a.publications = publication.Open(a.store)
+	if err := a.startGuard(ctx); err != nil {
+		return nil, err
+	}
 
-	// 2. Engine, Redis and stream, side by side: none needs another.
+	// 2. Engines, Redis and stream, side by side: none needs another.
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.startEngine(gctx) })
+	g.Go(func() error { return a.startEngines(gctx) })
 	g.Go(func() error { return a.startRedis(gctx) })
 	g.Go(func() error { return a.startBackend(gctx) })
 	if err := g.Wait(); err != nil {
@@ -140,9 +150,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	}
 
 	// 3. The batch layer checks what it has published, since the rest builds on its cuts.
-	if err := a.startBatch(ctx); err != nil {
-		return nil, fmt.Errorf("start batch layer: %w", err)
-	}
+	a.startBatch()
 
 	// 4. Every stream with its readers, then every view.
 	a.budget = appender.NewBudget(o.Config.MaxInFlightBytes)
@@ -160,7 +168,9 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	}
 
 	// 5. What answers.
-	a.startServing()
+	if err := a.startServing(); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -186,6 +196,9 @@ func (a *Appliance) Stop(ctx context.Context) error {
 	if a.redis != nil {
 		a.redis.Stop()
 	}
+	if a.queries != nil {
+		errs = append(errs, a.queries.stop())
+	}
 	if a.clickhouse != nil {
 		errs = append(errs, a.clickhouse.Close())
 	}
@@ -194,6 +207,12 @@ func (a *Appliance) Stop(ctx context.Context) error {
 	}
 	if a.backend != nil {
 		errs = append(errs, a.backend.Close())
+	}
+	if a.guard != nil {
+		errs = append(errs, a.guard.close(ctx))
+	}
+	if a.unlock != nil {
+		a.unlock()
 	}
 	return errors.Join(errs...)
 }
@@ -241,6 +260,14 @@ func (a *Appliance) openClickHouse(dsn string) error {
 	}
 	a.clickhouse, err = clickhouse.Open(dsn)
 	return err
+}
+
+// startEngines starts the engine of the batch layer and that of queries.
+func (a *Appliance) startEngines(ctx context.Context) error {
+	if err := a.startEngine(ctx); err != nil {
+		return err
+	}
+	return a.startQueryEngine(ctx)
 }
 
 func (a *Appliance) startEngine(ctx context.Context) error {
@@ -293,29 +320,32 @@ func (a *Appliance) startBackend(ctx context.Context) error {
 }
 
 // startServing builds the HTTP surface.
-func (a *Appliance) startServing() {
+func (a *Appliance) startServing() (err error) {
 	a.merger = merge.New(merge.Options{
 		Publications: a.publications, Speed: a.speed, Batch: a.clickhouse, Log: heads{a},
 		Table: func(id string) string { return sql.QuoteName(tableName(id)) }, EpochLength: a.o.Config.Epoch, Logger: a.o.Log,
 	})
 	a.executor = query.New(query.Options{
-		Catalog: a.catalog, Definer: a, History: histories{a}, Engine: a.clickhouse, Views: a.merger,
-		Log: a.o.Log, Timeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
+		Catalog: a.catalog, Definer: auditedDefiner{a, a.guard.audit}, History: histories{a}, Engine: a.queries.forQueries(), Views: a.merger,
+		Log: a.o.Log, Limits: roleLimits(a.o.Config),
 	})
-	routes := slices.Concat(
+	ranks := leaderboard.New(leaderboard.Options{Store: redisboard.New(a.speed.Client()), Views: a.merger, Log: heads{a}, Logger: a.o.Log})
+	a.routes, err = openapi.Routes(a.o.Version, slices.Concat(
 		a.ingestRoutes(),
 		httpapi.Routes(httpapi.Options{
-			Views: a.catalog, Merger: a.merger, Executor: a.executor, Operator: a, Metrics: a.metrics.registry,
-			Log: a.o.Log, QueryTimeout: a.o.Config.QueryTimeout, MaxRows: a.o.Config.MaxResultRows,
+			Views: a.catalog, Merger: a.merger, Boards: a.catalog, Ranks: ranks, Executor: auditedExecutor{a.executor, a.guard.audit},
+			Operator: auditedOperator{a, a.guard.audit}, Metrics: a.metrics.registry,
+			Log: a.o.Log, Limits: roleLimits(a.o.Config),
 		}),
+		a.guardRoutes(),
 		console.Routes(),
 		tracker.Routes(),
-	)
-	a.handler = httpapi.Recover(a.o.Log, routes.Mux(func(_ route.Route, h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(w, r.WithContext(access.With(r.Context(), access.Root)))
-		})
-	}))
+	))
+	if err != nil {
+		return err
+	}
+	a.handler = a.surface(a.routes)
+	return nil
 }
 
 // epochFile keeps the epoch length that a data directory was made with.

@@ -15,7 +15,6 @@ import (
 	"github.com/millrace/millrace/lake/parquetfile"
 	"github.com/millrace/millrace/lake/seal"
 	"github.com/millrace/millrace/serving/httpapi"
-	"github.com/millrace/millrace/serving/query"
 	"github.com/millrace/millrace/speed/redisview"
 	"github.com/millrace/millrace/speed/worker"
 )
@@ -31,24 +30,14 @@ type batchState struct {
 // tableName is the name of a view's batch table.
 func tableName(viewID string) string { return "mr_view_" + viewID }
 
-// startBatch makes what runs batch jobs, and clears what queries left in the engine.
-func (a *Appliance) startBatch(ctx context.Context) error {
+// startBatch makes what runs batch jobs.
+func (a *Appliance) startBatch() {
 	a.recompute = recompute.New(recompute.Options{
 		Engine: a.clickhouse, Publications: a.publications, Speed: speedCounter{a.speed}, TableName: tableName,
 		Files: func(files []seal.File, schema *event.Schema) string { return a.filesExpr(files, schema) },
 		Grace: a.o.Config.Grace, Log: a.o.Log, Metrics: a.metrics.registry,
 	})
 	a.schedule = schedule.Start(a.o.Log)
-	left, err := a.clickhouse.QueryBatch(ctx, "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '"+query.TemporaryPrefix+"')")
-	if err != nil {
-		return err
-	}
-	for i := range left.Rows {
-		if err := a.clickhouse.Exec(ctx, "DROP TABLE IF EXISTS `"+string(left.Columns[0].Str.At(i))+"`"); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // filesExpr is a table expression over lake files.

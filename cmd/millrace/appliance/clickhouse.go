@@ -1,46 +1,32 @@
 package appliance
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net/http"
+	"strconv"
 
-	"github.com/millrace/millrace/internal/access"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/millrace/millrace/serving/audit"
 	"github.com/millrace/millrace/serving/chhttp"
-	"github.com/millrace/millrace/serving/format"
+	"github.com/millrace/millrace/serving/httpapi"
 )
 
-// ClickHouse is the endpoint for clients of ClickHouse, which has a port of its own.
+// ClickHouse is the endpoint for clients of ClickHouse, which has a port of its own. It is
+// called once.
 func (a *Appliance) ClickHouse() http.Handler {
-	return chhttp.New(chhttp.Options{
-		Executor: statements{a},
-		Identify: func(*http.Request) (access.Principal, error) { return access.Root, nil },
-		Log:      a.o.Log,
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "millrace_clickhouse_endpoint_seconds", Help: "Time to answer a statement of the ClickHouse endpoint to its end.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+	}, []string{"ok"})
+	a.metrics.registry.MustRegister(seconds)
+	endpoint := chhttp.New(chhttp.Options{
+		Executor: auditedExecutor{a.executor, a.guard.audit}, Identify: a.guard.gate.Admit, Log: a.o.Log,
+		Done: func(_ context.Context, o chhttp.Outcome) {
+			seconds.WithLabelValues(strconv.FormatBool(o.Err == nil)).Observe(o.Duration.Seconds())
+		},
 	})
-}
-
-// statements gives the endpoint's statements to the executor.
-type statements struct{ a *Appliance }
-
-// Stream implements the endpoint's Executor.
-func (s statements) Stream(ctx context.Context, r chhttp.Request) (*chhttp.Response, error) {
-	f, err := format.Named(r.Format)
-	if err != nil {
-		return nil, err
-	}
-	answers, err := s.a.executor.Run(ctx, r.Text, r.Wait)
-	if err != nil {
-		return nil, err
-	}
-	last := answers[len(answers)-1]
-	var body bytes.Buffer
-	if err := f.Write(&body, last.Batch); err != nil {
-		return nil, err
-	}
-	response := &chhttp.Response{Body: io.NopCloser(&body), Format: r.Format, ContentType: f.ContentType, Statement: "select"}
-	if last.Provenance != nil {
-		response.Provenance = []any{last.Provenance}
-	}
-	return response, nil
+	return httpapi.Recover(a.o.Log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		endpoint.ServeHTTP(w, r.WithContext(audit.WithAddress(r.Context(), audit.Host(r.RemoteAddr))))
+	}))
 }

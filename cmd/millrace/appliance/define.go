@@ -45,14 +45,26 @@ func (a *Appliance) CreateView(ctx context.Context, s *sql.CreateView) error {
 	if err != nil {
 		return err
 	}
-	if err := a.openView(ctx, v); err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-		defer cancel()
-		return errors.Join(err, a.dropView(undo, v.Plan.Name))
+	if err := a.openNew(ctx, v, a.catalog.DropView); err != nil {
+		return err
 	}
 	a.o.Log.Info("view created", "view", v.Plan.Name)
 	return nil
 }
+
+// openNew opens a view that has just been declared, and takes it back where that fails.
+func (a *Appliance) openNew(ctx context.Context, v *catalog.View, drop dropFunc) error {
+	err := a.openView(ctx, v)
+	if err == nil {
+		return nil
+	}
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	return errors.Join(err, a.dropView(undo, v.Plan.Name, drop))
+}
+
+// dropFunc takes a definition out of the catalog.
+type dropFunc func(ctx context.Context, name string) (*catalog.View, error)
 
 // openView publishes a view's history where that is not done yet, and starts its speed
 // layer and its schedule.
@@ -67,6 +79,9 @@ func (a *Appliance) openView(ctx context.Context, v *catalog.View) error {
 	if err := a.startView(ctx, r, v); err != nil {
 		return err
 	}
+	if err := a.startBoard(ctx, r, v); err != nil {
+		return err
+	}
 	return a.scheduleView(v)
 }
 
@@ -77,11 +92,11 @@ func (a *Appliance) DropView(ctx context.Context, name string) error {
 	if err := a.unlessStalled(ctx, a.Ready); err != nil {
 		return err
 	}
-	return a.dropView(ctx, name)
+	return a.dropView(ctx, name, a.catalog.DropView)
 }
 
-func (a *Appliance) dropView(ctx context.Context, name string) error {
-	v, err := a.catalog.DropView(ctx, name)
+func (a *Appliance) dropView(ctx context.Context, name string, drop dropFunc) error {
+	v, err := drop(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -91,6 +106,7 @@ func (a *Appliance) dropView(ctx context.Context, name string) error {
 		return err
 	}
 	return errors.Join(
+		a.stopBoard(ctx, r, v),
 		a.stopView(ctx, r, v),
 		a.recompute.Drop(ctx, v),
 		a.publications.Drop(ctx, v.ID),

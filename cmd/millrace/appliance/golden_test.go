@@ -130,6 +130,7 @@ func (s *script) run(c command) {
 
 func (s *script) ask(method, target, body string, header http.Header) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(s.t.Context(), method, target, strings.NewReader(body))
+	r.Host = "localhost"
 	for name, values := range header {
 		r.Header[name] = values
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/lake/deadletter"
+	"github.com/millrace/millrace/serving/audit"
 )
 
 // limits are those of the configuration; the rest have their defaults.
@@ -33,11 +34,11 @@ func (a *Appliance) ingestRoutes() route.Table {
 	})
 	return route.Table{
 		{Method: http.MethodPost, Path: ingesthttp.Path, Right: access.Append, Object: "stream", Handler: door,
-			Doc: route.Doc{ID: "appendEvents", Tag: "streams", Summary: "Append events to a stream"}},
+			Doc: ingesthttp.Doc},
 		{Method: http.MethodGet, Path: "/v1/streams/{stream}/errors", Right: access.Manage, Object: "stream", Handler: http.HandlerFunc(a.listErrors),
-			Doc: route.Doc{ID: "listDeadLetters", Tag: "streams", Summary: "The newest dead letters of a stream"}},
+			Doc: lettersDoc},
 		{Method: http.MethodPost, Path: "/v1/streams/{stream}/errors/replay", Right: access.Manage, Object: "stream", Handler: http.HandlerFunc(a.replayErrors),
-			Doc: route.Doc{ID: "replayDeadLetters", Tag: "streams", Summary: "Send the dead letters through the door again"}},
+			Doc: replayDoc},
 	}
 }
 
@@ -92,11 +93,11 @@ type refusedRow struct {
 	Arrival string `json:"arrival"`
 	Line    int    `json:"line"`
 	Reason  string `json:"reason"`
-	Raw     string `json:"raw"` // as text; bytes that are no UTF-8 are replaced
+	Raw     string `json:"raw" jsonschema:"as text; bytes that are no UTF-8 are replaced"`
 	// RawBase64 is the row as it came, where Raw is not.
-	RawBase64 []byte `json:"raw_base64,omitempty"`
-	Format    string `json:"format,omitempty"` // of the row
-	Header    string `json:"header,omitempty"` // of CSV: the header record
+	RawBase64 []byte `json:"raw_base64,omitempty" jsonschema:"the row as it came, where raw is not"`
+	Format    string `json:"format,omitempty" jsonschema:"of the row: ndjson, json or csv"`
+	Header    string `json:"header,omitempty" jsonschema:"of CSV: the header record"`
 }
 
 // listErrors answers with the newest dead letters of a stream, as NDJSON, newest first.
@@ -128,26 +129,39 @@ func (a *Appliance) replayErrors(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, err)
 		return
 	}
-	objects, err := a.letters.List(r.Context(), def.ID)
+	var total replayed
+	err = audit.Act(r.Context(), a.guard.audit, "replay", def.Plan.Name, func(ctx context.Context) (int64, error) {
+		err := a.replayAll(ctx, run, &total)
+		return int64(total.Replayed), err
+	})
 	if err != nil {
 		problem.Write(w, err)
 		return
 	}
-	var total struct {
-		Replayed int `json:"replayed"`
-		Refused  int `json:"refused"`
+	writeObject(w, total)
+}
+
+// replayed is the answer to POST …/errors/replay.
+type replayed struct {
+	Replayed int `json:"replayed" jsonschema:"rows that are events now"`
+	Refused  int `json:"refused" jsonschema:"rows that are dead letters again"`
+}
+
+func (a *Appliance) replayAll(ctx context.Context, run *running, total *replayed) error {
+	objects, err := a.letters.List(ctx, run.def.ID)
+	if err != nil {
+		return err
 	}
 	for _, o := range objects {
-		err := a.letters.Replay(r.Context(), o.Name, func(ctx context.Context, again []deadletter.Letter) error {
+		err := a.letters.Replay(ctx, o.Name, func(ctx context.Context, again []deadletter.Letter) error {
 			accepted, err := a.replay(ctx, run, o.Name, again)
 			total.Replayed += accepted
 			total.Refused += len(again) - accepted
 			return err
 		})
 		if err != nil {
-			problem.Write(w, fmt.Errorf("replay dead letters: %w", err))
-			return
+			return fmt.Errorf("replay dead letters: %w", err)
 		}
 	}
-	writeObject(w, total)
+	return nil
 }

@@ -64,6 +64,9 @@ type ColumnStatus struct {
 	Aggregate bool   `json:"aggregate"`
 }
 
+// StatusType implements the operator of the HTTP surface.
+func (a *Appliance) StatusType() any { return Status{} }
+
 // Status implements the operator of the HTTP surface.
 func (a *Appliance) Status(ctx context.Context) any {
 	s := Status{
@@ -72,6 +75,9 @@ func (a *Appliance) Status(ctx context.Context) any {
 	}
 	if a.engine != nil {
 		s.Pids["engine"] = a.engine.Pid()
+	}
+	if a.queries != nil && a.queries.child != nil {
+		s.Pids["query_engine"] = a.queries.child.Pid()
 	}
 	if a.redis != nil {
 		s.Pids["redis"], s.Redis = a.redis.Pid(), a.redis.URL()
@@ -162,6 +168,7 @@ func (a *Appliance) parts() map[string]string {
 	if a.engine != nil {
 		parts["clickhouse"] = "embedded engine"
 	}
+	parts["query_engine"] = a.queries.part()
 	if a.redis != nil {
 		parts["redis"] = "embedded " + string(a.redis.Kind())
 	}

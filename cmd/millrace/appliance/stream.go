@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/ingest/appender"
 	"github.com/millrace/millrace/ingest/decode"
 	ingesthttp "github.com/millrace/millrace/ingest/httpapi"
@@ -30,7 +31,7 @@ const cachedEntries = 8
 // running is a stream at work: everything between its log and the layers.
 type running struct {
 	def      *catalog.Stream
-	log      stream.Log
+	log      *ackedLog
 	cache    *stream.Cache
 	index    *seal.Index
 	appender *appender.Appender
@@ -40,10 +41,12 @@ type running struct {
 	target   *ingesthttp.Target
 	events   atomic.Int64 // acknowledged since the process started
 	failure  atomic.Pointer[string]
-	cuts     map[string]*superseded // by view id; of the maintenance alone
+	cuts     map[string]*superseded   // by view id; of the maintenance alone
+	boards   map[string]*boardsAtWork // by view id; guarded by Appliance.mu
 
 	compactor   *compact.Compactor
 	retention   *retention.Retention
+	reading     context.Context // of what works in the background; ends with stopReading
 	stopReading context.CancelFunc
 	wg          sync.WaitGroup
 }
@@ -51,15 +54,19 @@ type running struct {
 // startStream opens a stream's log and lake and starts its readers.
 func (a *Appliance) startStream(ctx context.Context, def *catalog.Stream) (_ *running, err error) {
 	p := def.Plan
-	r := &running{def: def, cache: stream.NewCache(cachedEntries), cuts: map[string]*superseded{}}
-	if r.log, err = a.backend.Open(ctx, def.ID, p.Partitions); err != nil {
+	r := &running{def: def, cache: stream.NewCache(cachedEntries), cuts: map[string]*superseded{}, boards: map[string]*boardsAtWork{}}
+	log, err := a.backend.Open(ctx, def.ID, p.Partitions)
+	if err != nil {
 		return nil, fmt.Errorf("open log of stream %s: %w", p.Name, err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, r.log.Close())
+			err = errors.Join(err, log.Close())
 		}
 	}()
+	if r.log, err = rememberAcked(ctx, log); err != nil {
+		return nil, err
+	}
 	if r.index, err = seal.Load(ctx, a.store, def.ID, p.Partitions); err != nil {
 		return nil, fmt.Errorf("load seals of stream %s: %w", p.Name, err)
 	}
@@ -115,7 +122,7 @@ func (a *Appliance) startStream(ctx context.Context, def *catalog.Stream) (_ *ru
 // startReaders starts what works on the stream in the background.
 func (a *Appliance) startReaders(r *running) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r.stopReading = cancel
+	r.reading, r.stopReading = ctx, cancel
 	for partition := range r.def.Plan.Partitions {
 		r.wg.Go(func() {
 			r.fail(r.writers[partition].Run(ctx, func(ctx context.Context, after uint64, arrival int64) (writer.Tail, error) {
@@ -145,6 +152,9 @@ func (r *running) stop(ctx context.Context) error {
 	err := r.appender.Close(ctx)
 	r.stopReading()
 	r.wg.Wait()
+	for _, b := range r.boards {
+		b.stop()
+	}
 	return errors.Join(err, r.log.Close())
 }
 
@@ -171,11 +181,15 @@ func (a *Appliance) cut(ctx context.Context, view string, partition int) (worker
 	if m == nil {
 		return worker.Cut{}, fmt.Errorf("view %s has no publication yet", view)
 	}
+	return cutOf(m, partition), nil
+}
+
+func cutOf(m *publication.Manifest, partition int) worker.Cut {
 	cut := worker.Cut{Epoch: m.Cut}
 	if partition < len(m.Positions) {
 		cut.Seq, cut.Arrival = m.Positions[partition].Seq, m.Positions[partition].Arrival
 	}
-	return cut, nil
+	return cut
 }
 
 // maintainEvery is how often a stream is trimmed, compacted and its leftovers removed; more

@@ -17,6 +17,8 @@ const (
 	codeUnknownDatabase = 81
 	codeTimeoutExceeded = 159
 	codeTooManyQueries  = 202
+	codeSessionNotFound = 372
+	codeSessionLocked   = 373
 	codeQueryCancelled  = 394
 	codeAuthentication  = 516
 	codeUnknown         = 1002
@@ -53,7 +55,7 @@ func (e *exception) status() int {
 	switch e.code {
 	case codeAuthentication:
 		return http.StatusUnauthorized
-	case codeUnknownTable, codeUnknownDatabase:
+	case codeUnknownTable, codeUnknownDatabase, codeSessionNotFound:
 		return http.StatusNotFound
 	case codeSyntaxError, codeBadArguments:
 		return http.StatusBadRequest

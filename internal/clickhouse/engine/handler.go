@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -17,9 +19,10 @@ const insertChunkBytes = 256 << 10
 
 // handler speaks ClickHouse's HTTP protocol for one engine.
 type handler struct {
-	pool    *pool
-	secret  string
-	onStuck func()
+	pool     *pool
+	sessions *sessions
+	secret   string
+	onStuck  func()
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -62,15 +65,24 @@ func (h *handler) serveStatement(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = context.WithTimeoutCause(ctx, req.timeout, errTimeLimit)
 		defer cancel()
 	}
-	c, err := h.pool.get(ctx)
+	var c *connection
+	if req.session != "" {
+		c, err = h.sessions.take(ctx, req)
+	} else {
+		c, err = h.pool.get(ctx)
+	}
 	if err != nil {
 		writeError(w, err)
 		return
 	}
 	reply := &reply{w: w, req: req}
 	h.pool.guard(ctx, c, h.onStuck, func() { err = h.run(ctx, c, req, reply) })
-	// A query that failed may stay in system.processes as long as its session lives.
-	h.pool.put(c, req.changes || len(req.settings) > 0 || err != nil)
+	if req.session != "" {
+		h.sessions.give(ctx, req)
+	} else {
+		// A query that failed may stay in system.processes as long as its session lives.
+		h.pool.put(c, req.changes || len(req.settings) > 0 || err != nil)
+	}
 	if err == nil {
 		err = reply.finish()
 	}
@@ -215,13 +227,22 @@ func quoteIdentifier(name string) string {
 	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
 }
 
+// setStatement sets all at once, readonly last: it forbids any change after it.
 func setStatement(settings []parameter) string {
 	var b strings.Builder
+	slices.SortStableFunc(settings, func(x, y parameter) int { return cmp.Compare(last(x), last(y)) })
 	for i, s := range settings {
 		b.WriteString([]string{"SET ", ", "}[min(i, 1)])
 		b.WriteString(s.name + " = '" + strings.NewReplacer("\\", "\\\\", "'", "\\'").Replace(s.value) + "'")
 	}
 	return b.String()
+}
+
+func last(p parameter) int {
+	if p.name == "readonly" {
+		return 1
+	}
+	return 0
 }
 
 // reply writes the answer of one request. Nothing is sent before the first rows, so that

@@ -94,7 +94,7 @@ func fakePool() (*pool, *[]string) {
 		resultDestroy: func(unsafe.Pointer) {},
 	}
 	handle := unsafe.Pointer(&one)
-	p := &pool{lib: lib, control: make(chan *connection, 1)}
+	p := &pool{lib: lib, stuck: stuckAfter, control: make(chan *connection, 1)}
 	p.control <- &connection{lib: lib, handle: unsafe.Pointer(&handle)}
 	return p, &statements
 }

@@ -19,6 +19,7 @@ type pool struct {
 	lib   *library
 	args  []string
 	setup string
+	stuck time.Duration // how long a cancelled statement may go on
 
 	slots chan struct{} // one token for each session that may be open
 
@@ -34,6 +35,7 @@ func newPool(lib *library, opts ServeOptions) (*pool, error) {
 	p := &pool{
 		lib:     lib,
 		args:    []string{"--path=" + opts.DataDir},
+		stuck:   opts.StuckAfter,
 		slots:   make(chan struct{}, opts.MaxConcurrent),
 		control: make(chan *connection, 1),
 	}
@@ -107,12 +109,13 @@ const (
 	// killInterval paces the attempts to end a statement: the engine looks for the
 	// wish between blocks, and a statement may not be registered yet at the first one.
 	killInterval = 100 * time.Millisecond
-	// stuckAfter is how long a statement may resist before the child gives itself up.
+	// stuckAfter is how long a statement may resist before the child gives itself up,
+	// unless its options say otherwise.
 	stuckAfter = 30 * time.Second
 )
 
 // guard runs f on the session and ends its statement in the engine when ctx ends first.
-// If the engine does not obey within stuckAfter, onStuck is called.
+// If the engine does not obey for that long, onStuck is called.
 func (p *pool) guard(ctx context.Context, c *connection, onStuck func(), f func()) {
 	finished := make(chan struct{})
 	watched := make(chan struct{})
@@ -123,7 +126,7 @@ func (p *pool) guard(ctx context.Context, c *connection, onStuck func(), f func(
 		defer tick.Stop()
 		for {
 			p.kill(c)
-			if time.Since(started) > stuckAfter {
+			if time.Since(started) > p.stuck {
 				onStuck()
 				return
 			}

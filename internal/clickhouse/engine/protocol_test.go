@@ -83,7 +83,6 @@ func TestAnswers(t *testing.T) {
 		{"error at once", "POST", "", "SELECT throwIf(number = 0) FROM numbers(10)", 500, "395", "Code: 395."},
 		{"missing parameter", "POST", "", "SELECT {n:Int64}", 500, "456", "Code: 456."},
 		{"compression", "POST", "compress=1", "SELECT 1", 501, "48", "compress"},
-		{"session", "POST", "session_id=1", "SELECT 1", 501, "48", "session_id"},
 		{"bad time limit", "POST", "max_execution_time=NaN", "SELECT 1", 400, "36", "max_execution_time"},
 		{"method", "DELETE", "", "", 405, "", "method not allowed"},
 	} {

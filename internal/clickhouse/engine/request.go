@@ -22,19 +22,24 @@ type request struct {
 	queryID  string        // echoed
 	timeout  time.Duration // 0: none
 	changes  bool          // the statement changes its session
+
+	session        string        // name of the session to run in; "" is any
+	sessionCheck   bool          // the session must be there already
+	sessionTimeout time.Duration // how long it may be idle afterwards
+	closeSession   bool          // close it afterwards
 }
 
 // transportParameters are the URL parameters of ClickHouse's HTTP interface that are not
 // settings, and have no meaning or no other value here.
 var transportParameters = []string{
 	"query", "database", "default_format", "client_protocol_version", "query_id", "quota_key",
-	"user", "password", "role", "stacktrace", "buffer_size", "wait_end_of_query", "session_timeout",
+	"user", "password", "role", "stacktrace", "buffer_size", "wait_end_of_query", "session_id", "session_timeout",
 	"session_check", "close_session", "enable_http_compression", "http_write_exception_in_output_format",
 	"send_progress_in_http_headers", "log_comment", "max_query_size",
 }
 
 // unsupportedParameters change what the client expects to read, so they are refused.
-var unsupportedParameters = []string{"session_id", "compress", "decompress"}
+var unsupportedParameters = []string{"compress", "decompress"}
 
 // maxTimeoutSeconds is a year: longer than any statement, and far from overflow.
 const maxTimeoutSeconds = 366 * 24 * 60 * 60
@@ -70,6 +75,9 @@ func parseRequest(r *http.Request) (*request, error) {
 		req.revision = revision
 	}
 	if err := req.parseSettings(q); err != nil {
+		return nil, err
+	}
+	if err := req.parseSession(q); err != nil {
 		return nil, err
 	}
 	if err := req.parseBody(r); err != nil {
@@ -108,6 +116,21 @@ func (req *request) parseSettings(q url.Values) error {
 		default:
 			req.settings = append(req.settings, parameter{name, value})
 		}
+	}
+	return nil
+}
+
+// parseSession reads the parameters of named sessions.
+func (req *request) parseSession(q url.Values) error {
+	req.session, req.sessionTimeout = q.Get("session_id"), sessionTimeout
+	req.sessionCheck = q.Get("session_check") == "1"
+	req.closeSession = q.Get("close_session") == "1"
+	if v := q.Get("session_timeout"); v != "" {
+		seconds, err := strconv.ParseUint(v, 10, 32)
+		if err != nil || seconds > uint64(maxSessionTimeout/time.Second) {
+			return newException(codeBadArguments, "session_timeout %q is no number of seconds up to %v. (BAD_ARGUMENTS)", v, maxSessionTimeout.Seconds())
+		}
+		req.sessionTimeout = time.Duration(seconds) * time.Second
 	}
 	return nil
 }

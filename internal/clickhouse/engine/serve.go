@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -37,6 +38,9 @@ type ServeOptions struct {
 	Secret         string // the password that every request must bring
 	MaxConcurrent  int    // statements side by side; 0 means 8
 	MaxMemoryBytes int64  // of one statement; 0 means the engine's own limit
+	// StuckAfter is how long a cancelled statement may go on before the child gives itself
+	// up; 0 means 30 seconds.
+	StuckAfter time.Duration
 }
 
 // Serve runs the engine behind listener until ctx ends, then lets statements in flight
@@ -48,6 +52,9 @@ func Serve(ctx context.Context, listener net.Listener, opts ServeOptions, log *s
 	}
 	if opts.MaxConcurrent == 0 {
 		opts.MaxConcurrent = defaultConcurrent
+	}
+	if opts.StuckAfter == 0 {
+		opts.StuckAfter = stuckAfter
 	}
 	if err := os.MkdirAll(opts.DataDir, 0o700); err != nil {
 		return fmt.Errorf("serve engine: make data directory: %w", err)
@@ -66,7 +73,7 @@ func Serve(ctx context.Context, listener net.Listener, opts ServeOptions, log *s
 		return fmt.Errorf("serve engine: %w", err)
 	}
 	stuck := make(chan struct{}, 1)
-	h := &handler{pool: pool, secret: opts.Secret, onStuck: func() {
+	h := &handler{pool: pool, sessions: newSessions(pool), secret: opts.Secret, onStuck: func() {
 		select {
 		case stuck <- struct{}{}:
 		default:
@@ -82,7 +89,7 @@ func Serve(ctx context.Context, listener net.Listener, opts ServeOptions, log *s
 	case err := <-served:
 		return fmt.Errorf("serve engine: %w", err)
 	case <-stuck:
-		return fmt.Errorf("serve engine: a statement did not end %v after it was cancelled", stuckAfter)
+		return fmt.Errorf("serve engine: a statement did not end %v after it was cancelled", opts.StuckAfter)
 	case <-ctx.Done():
 	}
 	// The deadline must outlive ctx, which has ended.
@@ -91,6 +98,7 @@ func Serve(ctx context.Context, listener net.Listener, opts ServeOptions, log *s
 	if err := server.Shutdown(grace); err != nil {
 		return fmt.Errorf("serve engine: statements still ran after %v: %w", shutdownTimeout, err)
 	}
+	h.sessions.close()
 	pool.close()
 	return nil
 }
@@ -98,8 +106,13 @@ func Serve(ctx context.Context, listener net.Listener, opts ServeOptions, log *s
 // RunChild is the whole main function of the child process that [Start] makes: it reads
 // its options from stdin, serves on the inherited socket, and ends when stdin ends, so
 // that it never outlives its parent, however that dies. The caller exits with an error
-// status when it returns an error; it must not install signal handlers.
+// status when it returns an error; it must not install signal handlers, and calls it
+// first of all, from main or TestMain.
 func RunChild(stdin io.Reader, stdout, stderr io.Writer) error {
+	// The engine asks for the bounds of the stack that it runs on, and for the first thread's
+	// the C library reads /proc, which a confined child must not: so that thread waits here.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	in := bufio.NewReader(stdin)
 	line, err := in.ReadBytes('\n')
@@ -122,5 +135,7 @@ func RunChild(stdin io.Reader, stdout, stderr io.Writer) error {
 		_, _ = io.Copy(io.Discard, in)
 		cancel()
 	}()
-	return Serve(ctx, listener, opts, log, func() { fmt.Fprintln(stdout, readyLine) })
+	served := make(chan error)
+	go func() { served <- Serve(ctx, listener, opts, log, func() { fmt.Fprintln(stdout, readyLine) }) }()
+	return <-served
 }

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,6 +56,15 @@ type Options struct {
 	MaxConcurrent  int          // statements side by side; 0 means 8
 	MaxMemoryBytes int64        // of one statement; 0 means the engine's own limit
 	Log            *slog.Logger // nil means none
+
+	// StuckAfter is how long a cancelled statement may go on before the child is given up
+	// and started again; 0 means 30 seconds.
+	StuckAfter time.Duration
+	// Confine, if not nil, confines the child by Landlock, where the kernel has it (see
+	// [Confinable]), and clears its environment.
+	Confine *Confinement
+	// Wipe empties DataDir at the start: it holds nothing that must last.
+	Wipe bool
 
 	// HungAfter is how long a child may leave pings unanswered before it is killed and
 	// started again; 0 means 15 seconds.
@@ -269,14 +279,17 @@ type child struct {
 func (e *Engine) spawn(ctx context.Context) (*child, error) {
 	options, err := json.Marshal(ServeOptions{
 		Library: e.opts.Library, DataDir: e.opts.DataDir, Secret: e.secret,
-		MaxConcurrent: e.opts.MaxConcurrent, MaxMemoryBytes: e.opts.MaxMemoryBytes,
+		MaxConcurrent: e.opts.MaxConcurrent, MaxMemoryBytes: e.opts.MaxMemoryBytes, StuckAfter: e.opts.StuckAfter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode options of child: %w", err)
 	}
 	cmd := exec.Command(e.opts.Executable, e.opts.Args...)
 	// Times without a zone mean UTC in every layer.
-	cmd.Env = append(append(os.Environ(), e.opts.Env...), "TZ=UTC")
+	cmd.Env = append(slices.Clone(e.opts.Env), "TZ=UTC")
+	if e.opts.Confine == nil {
+		cmd.Env = append(os.Environ(), cmd.Env...)
+	}
 	cmd.ExtraFiles = []*os.File{e.socket} // becomes listenerFD
 	// Its own process group keeps the terminal's Ctrl-C from it: the parent stops it, last.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -287,7 +300,7 @@ func (e *Engine) spawn(ctx context.Context) (*child, error) {
 	if c.stdin, err = cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("make pipe to child: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := e.run(cmd); err != nil {
 		return nil, fmt.Errorf("run %s: %w", e.opts.Executable, err)
 	}
 	go func() {
@@ -312,6 +325,19 @@ func (e *Engine) spawn(ctx context.Context) (*child, error) {
 		c.kill()
 		return nil, fmt.Errorf("wait for child: %w", context.Cause(ctx))
 	}
+}
+
+// run starts the child's process.
+func (e *Engine) run(cmd *exec.Cmd) error {
+	if e.opts.Wipe {
+		if err := os.RemoveAll(e.opts.DataDir); err != nil {
+			return fmt.Errorf("empty data directory: %w", err)
+		}
+	}
+	if e.opts.Confine == nil {
+		return cmd.Start()
+	}
+	return startConfined(cmd, e.opts.DataDir, e.opts.Library, e.opts.Confine)
 }
 
 // end asks the child to end and kills it if it does not.

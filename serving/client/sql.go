@@ -1,0 +1,91 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// SQLOptions say how statements are answered.
+type SQLOptions struct {
+	// Format of the answer: json, ndjson, csv, arrow, or another that the server makes;
+	// json where empty.
+	Format string
+	// Wait is how long the answer may wait until it holds everything that was acknowledged
+	// before; at most a minute.
+	Wait time.Duration
+}
+
+// Result is an answer as the server wrote it.
+type Result struct {
+	Body        io.ReadCloser // the caller closes it, which ends the query where it still runs
+	ContentType string
+	Sources     []Source // what it is made of; none where no stream or view was read
+}
+
+// SQL runs one or more statements and returns the answer of the last one, in the format
+// of the options. Canceling the context ends the query on the server. It is not repeated,
+// since a statement may change something.
+func (c *Client) SQL(ctx context.Context, statements string, o SQLOptions) (*Result, error) {
+	q := url.Values{}
+	if o.Format != "" {
+		q.Set("format", o.Format)
+	}
+	setWait(q, o.Wait)
+	reply, err := c.open(ctx, call{
+		method: http.MethodPost, path: "/v1/sql", query: q,
+		header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: text(statements),
+	})
+	if err != nil {
+		return nil, err
+	}
+	list, err := headerSources(reply.Header)
+	if err != nil {
+		_ = reply.Body.Close()
+		return nil, err
+	}
+	return &Result{Body: reply.Body, ContentType: reply.Header.Get("Content-Type"), Sources: list}, nil
+}
+
+// headerSources reads the provenance in the header of an answer.
+func headerSources(h http.Header) ([]Source, error) {
+	list, err := sources(json.RawMessage(h.Get("Millrace-Provenance")))
+	if positions := h.Get("Millrace-Positions"); err == nil && positions != "" { // of servers before lists of provenance
+		var s Source
+		if err := json.Unmarshal([]byte(positions), &s.Positions); err != nil {
+			return nil, fmt.Errorf("read positions: %w", err)
+		}
+		list = append(list, s)
+	}
+	return list, err
+}
+
+// Rows runs statements like SQL and reads the answer of the last one row by row.
+func (c *Client) Rows(ctx context.Context, statements string, o SQLOptions) (*Rows, error) {
+	o.Format = "json"
+	result, err := c.SQL(ctx, statements, o)
+	if err != nil {
+		return nil, err
+	}
+	return newRows(result.Body)
+}
+
+// Query runs statements like SQL and returns the whole answer of the last one.
+func (c *Client) Query(ctx context.Context, statements string, o SQLOptions) (*Answer, error) {
+	rows, err := c.Rows(ctx, statements, o)
+	if err != nil {
+		return nil, err
+	}
+	return answer(rows)
+}
+
+// setWait sets the parameter wait where there is one.
+func setWait(q url.Values, wait time.Duration) {
+	if wait > 0 {
+		q.Set("wait", wait.String())
+	}
+}

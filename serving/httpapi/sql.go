@@ -1,0 +1,142 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/internal/route"
+	"github.com/millrace/millrace/serving/format"
+	"github.com/millrace/millrace/serving/query"
+)
+
+// sqlFormats are ClickHouse's names for the names of ?format=, with their media types.
+var sqlFormats = map[string]struct{ name, contentType string }{
+	"json":    {"JSON", "application/json"},
+	"ndjson":  {"JSONEachRow", "application/x-ndjson"},
+	"csv":     {"CSVWithNames", "text/csv; charset=utf-8"},
+	"arrow":   {"ArrowStream", "application/vnd.apache.arrow.stream"},
+	"parquet": {"Parquet", "application/vnd.apache.parquet"},
+}
+
+// sqlDoc describes POST /v1/sql.
+var sqlDoc = route.Doc{
+	ID: "runSQL", Tag: "sql", Summary: "Run SQL statements",
+	About: "Runs one statement or several, separated by semicolons, and answers with the outcome of the last. " +
+		"SELECT is any of ClickHouse's over streams and views. Parameters of ClickHouse's HTTP interface that name a setting " +
+		"of an output format, or that lower a limit, are taken too, and `param_NAME` fills `{NAME:Type}`.",
+	Params: []route.Param{
+		{Name: "format", In: "query", Type: "string", About: "json (default), ndjson, csv, arrow, parquet, or a format of ClickHouse by its name. FORMAT in the statement wins.", Example: "csv"},
+		{Name: "wait", In: "query", Type: "string", About: "Up to 1m: wait until everything acknowledged before the request is in the views.", Example: "1s"},
+		{Name: "query_id", In: "query", Type: "string", About: "A name for the query, sent back in X-ClickHouse-Query-Id."},
+	},
+	Body: &route.Body{Types: []string{"text/plain", "application/sql"}, About: "The statements, up to 256 KiB.", Example: "SELECT page, sum(hits) AS n FROM page_hits GROUP BY page ORDER BY n DESC"},
+	Replies: []route.Reply{{Status: http.StatusOK, Types: []string{"application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"},
+		Value: SQLAnswer{}, About: "The rows. The header Millrace-Provenance holds the provenance for every format."}},
+	Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusNotImplemented, http.StatusServiceUnavailable, http.StatusGatewayTimeout},
+}
+
+// SQLAnswer is the shape of a JSON answer of POST /v1/sql.
+type SQLAnswer struct {
+	Meta       []Column         `json:"meta"`
+	Data       []map[string]any `json:"data" jsonschema:"one object a row; NaN and infinities are null"`
+	Rows       int64            `json:"rows"`
+	Provenance []map[string]any `json:"provenance,omitempty" jsonschema:"one element for each view (as of the view's own API) and stream (stream, positions) that the answer is made of"`
+}
+
+func (s *server) sql(w http.ResponseWriter, r *http.Request) error {
+	q, err := sqlRequest(r)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxSQLBytes))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return problem.New(http.StatusRequestEntityTooLarge, "too-large",
+				fmt.Sprintf("the statement is longer than %d bytes", MaxSQLBytes), "send less at a time")
+		}
+		return problem.New(http.StatusBadRequest, "unreadable", err.Error(), "")
+	}
+	q.Text = string(text)
+	response, err := s.Executor.Run(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return s.answer(w, r, response)
+}
+
+// answer writes a response. It fails before the first byte only.
+func (s *server) answer(w http.ResponseWriter, r *http.Request, response *query.Response) error {
+	body, err := response.WithProvenance()
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	for name, values := range response.Header {
+		h[name] = values
+	}
+	if response.Sources != nil {
+		sources, err := json.Marshal(response.Sources)
+		if err != nil {
+			return fmt.Errorf("encode provenance: %w", err)
+		}
+		h.Set(provenanceHeader, string(sources))
+	}
+	h.Set("Content-Type", response.ContentType)
+	for _, f := range sqlFormats {
+		if f.name == response.Format {
+			h.Set("Content-Type", f.contentType)
+		}
+	}
+	if _, err := io.Copy(w, body); err != nil {
+		if r.Context().Err() == nil {
+			s.Log.Warn("answer to a query breaks off", "error", err)
+		}
+		// Whoever reads it must not take it for whole.
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// sqlRequest reads the parameters of POST /v1/sql: what is none of its own is a setting.
+func sqlRequest(r *http.Request) (query.Request, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return query.Request{}, bad("parameters", "%v", err)
+	}
+	q := query.Request{Settings: map[string]string{}, Params: map[string]string{}}
+	if q.Wait, err = parseWait(values.Get("wait")); err != nil {
+		return q, err
+	}
+	name := values.Get("format")
+	if name == "" {
+		accepted, err := format.Choose(r)
+		if err != nil {
+			return q, err
+		}
+		name = accepted.Name
+	}
+	q.Format = name
+	if f, ok := sqlFormats[strings.ToLower(name)]; ok {
+		q.Format = f.name
+	}
+	for name := range values {
+		param, isParam := strings.CutPrefix(name, "param_")
+		switch {
+		case isParam:
+			q.Params[param] = values.Get(name)
+		case name == "query_id":
+			q.QueryID = values.Get(name)
+		case name != "wait" && name != "format":
+			q.Settings[name] = values.Get(name)
+		}
+	}
+	return q, nil
+}

@@ -1,0 +1,144 @@
+package leaderboard
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/millrace/millrace/internal/plan"
+	"github.com/millrace/millrace/internal/ranking"
+	"github.com/millrace/millrace/speed/redisboard"
+)
+
+// steps are the questions of one attempt to answer, which must all be answered at one
+// position in each partition.
+type steps struct {
+	ctx      context.Context
+	store    Store
+	boards   []redisboard.Board
+	board    *plan.Board
+	instance ranking.Instance
+	at       []redisboard.Checkpoint // by partition, once something was asked
+}
+
+// positions are the entries that the answers cover, by partition; zeros before anything
+// was asked.
+func (s *steps) positions() []uint64 {
+	positions := make([]uint64, len(s.boards))
+	for p, c := range s.at {
+		positions[p] = c.Seq
+	}
+	return positions
+}
+
+// ask puts questions to all partitions and adds up their answers: counts are summed,
+// elements are put in the order of the question, and of keys those that are there.
+func (s *steps) ask(questions ...redisboard.Question) ([]redisboard.Answer, error) {
+	for i := range questions {
+		questions[i].Instance = s.instance
+	}
+	readings, err := s.store.Read(s.ctx, s.boards, func(int) []redisboard.Question { return questions })
+	if err != nil {
+		return nil, err
+	}
+	if err := s.check(readings); err != nil {
+		return nil, err
+	}
+	answers := make([]redisboard.Answer, len(questions))
+	for _, r := range readings {
+		for i, a := range r.Answers {
+			answers[i].Count += a.Count
+			if questions[i].What == redisboard.KeysOf {
+				answers[i].Elements = union(answers[i].Elements, a.Elements)
+				continue
+			}
+			answers[i].Elements = append(answers[i].Elements, a.Elements...)
+		}
+	}
+	for i, q := range questions {
+		list := answers[i].Elements
+		switch q.What {
+		case redisboard.From:
+			slices.SortFunc(list, bytes.Compare)
+		case redisboard.Before:
+			slices.SortFunc(list, func(a, b []byte) int { return bytes.Compare(b, a) })
+		default:
+			continue
+		}
+		answers[i].Elements = list[:min(len(list), q.N)]
+	}
+	return answers, nil
+}
+
+// check sees to it that every partition stands where it stood in the step before.
+func (s *steps) check(readings []redisboard.Reading) error {
+	first := s.at == nil
+	for p, r := range readings {
+		switch {
+		case !r.Ready:
+			s.at = nil
+			return errNotReady
+		case s.instance.Over(s.board, r.Checkpoint.Floor):
+			return errOld
+		case first:
+			s.at = append(s.at, r.Checkpoint)
+		case s.at[p] != r.Checkpoint:
+			return errMoved
+		}
+	}
+	return nil
+}
+
+// union fills the gaps of a list of keys from another.
+func union(keys, more [][]byte) [][]byte {
+	if keys == nil {
+		return slices.Clone(more)
+	}
+	for i, k := range more {
+		if k != nil {
+			keys[i] = k
+		}
+	}
+	return keys
+}
+
+// bound is what is less than it exactly where it has a better rank than an element.
+func (s *steps) bound(element []byte) []byte {
+	if s.board.First {
+		return element
+	}
+	return element[:ranking.KeySize(s.board)]
+}
+
+// successor is the least bytes greater than an element.
+func successor(element []byte) []byte { return append(slices.Clone(element), 0) }
+
+// rows makes the rows of elements that follow each other in the order, the first of which
+// has the given number of elements before it.
+func (s *steps) rows(elements [][]byte, before int64) ([]Row, error) {
+	if len(elements) == 0 {
+		return []Row{}, nil
+	}
+	rank := before + 1
+	if !s.board.First && before > 0 {
+		// Some of those before may share its score.
+		a, err := s.ask(redisboard.Question{What: redisboard.Better, Bound: s.bound(elements[0])})
+		if err != nil {
+			return nil, err
+		}
+		rank = a[0].Count + 1
+	}
+	rows := make([]Row, len(elements))
+	for i, e := range elements {
+		if i > 0 && !bytes.Equal(s.bound(e), s.bound(elements[i-1])) {
+			rank = before + int64(i) + 1
+		}
+		row, err := s.row(e, rank)
+		if err != nil {
+			return nil, fmt.Errorf("read place %d: %w", before+int64(i)+1, err)
+		}
+		rows[i] = row
+	}
+	return rows, nil
+}
