@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os/exec"
@@ -58,6 +59,7 @@ func TestStockClients(t *testing.T) {
 		WITH (event_time = 'ts', partition_by = 'page', partitions = 2)`)
 	s.sql(`CREATE VIEW page_hits AS SELECT page, count() AS hits, sum(price) AS revenue FROM clicks WHERE ok GROUP BY page
 		WITH (batch = '0 0 1 1 *')`)
+	javascript := chhttptest.InstallJavaScript(t)
 	sent := 0
 	send := func(n int) {
 		t.Helper()
@@ -71,7 +73,7 @@ func TestStockClients(t *testing.T) {
 	clients := []stockClient{
 		{"clickhouse-go", func(t *testing.T) ([]pageHit, string) { return askClickHouseGo(t, address) }},
 		{"curl", func(t *testing.T) ([]pageHit, string) { return askCurl(t, address) }},
-		{"@clickhouse/client", func(t *testing.T) ([]pageHit, string) { return askJavaScript(t, address) }},
+		{"@clickhouse/client", func(t *testing.T) ([]pageHit, string) { return askJavaScript(t, javascript, address) }},
 	}
 	for round := range 3 {
 		send(500)
@@ -294,9 +296,9 @@ func askCurl(t *testing.T, address string) (rows []pageHit, provenance string) {
 	return rows, provenance
 }
 
-func askJavaScript(t *testing.T, address string) (rows []pageHit, provenance string) {
+func askJavaScript(t *testing.T, client chhttptest.JavaScript, address string) (rows []pageHit, provenance string) {
 	t.Helper()
-	got := chhttptest.RunJavaScript(t, "http://"+address, "millrace", "page_hits", statementOfHits, "")
+	got := client.Ask(t, "http://"+address, "millrace", "page_hits", statementOfHits, "")
 	if !got.Ping || !got.Select || !slices.Contains(got.Databases, "millrace") || !slices.Contains(got.Tables, "page_hits") || len(got.Columns) != 3 {
 		t.Errorf("@clickhouse/client: %+v", got)
 	}
@@ -315,6 +317,101 @@ func askJavaScript(t *testing.T, address string) (rows []pageHit, provenance str
 		rows = append(rows, pageHit{fmt.Sprint(r["page"]), hits, r["revenue"].(float64)})
 	}
 	return rows, got.Provenance
+}
+
+// TestClickHouseEndpointAsksWho: the endpoint stands behind the same gate as the main
+// port, with the same limits, and what was asked there is in the audit log.
+func TestClickHouseEndpointAsksWho(t *testing.T) {
+	address := freeAddress(t)
+	s := newServer(t, "--epoch", "1s", "--flush", "20ms", "--clickhouse.listen", address, "--query.max_rows", "1000", "--query.timeout", "2s")
+	for _, name := range []string{"clicks", "secrets"} {
+		s.sql("CREATE STREAM " + name + " (ts DateTime64(3), page String)")
+	}
+	token := func(role, object string) string {
+		t.Helper()
+		status, body, err := s.do(context.Background(), http.MethodPost, "/v1/tokens", "application/json",
+			fmt.Appendf(nil, `{"name":"%s of %s","role":%q,"objects":[%q]}`, role, object, role, object))
+		var made struct{ Token string }
+		if err != nil || status != http.StatusCreated || json.Unmarshal(body, &made) != nil {
+			t.Fatalf("make a token: %d %v %s", status, err, body)
+		}
+		return made.Token
+	}
+	ask := func(text string, header ...string) (status int, code, body string) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, "http://"+address+"/", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		reply, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reply.Body.Close()
+		all, err := io.ReadAll(reply.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply.StatusCode, reply.Header.Get("X-ClickHouse-Exception-Code"), string(all)
+	}
+	reader, writer := token("sql", "clicks"), token("ingest", "clicks")
+	for name, c := range map[string]struct {
+		text   string
+		header []string
+		code   string // "" is success
+		want   string
+	}{
+		"its own tables":           {"SHOW TABLES", []string{"X-ClickHouse-Key", reader}, "", "clicks\n"},
+		"its own columns":          {"SELECT DISTINCT table FROM system.columns", []string{"X-ClickHouse-Key", reader}, "", "clicks\n"},
+		"everything, locally":      {"SHOW TABLES", nil, "", "clicks\nsecrets\n"},
+		"its own name":             {"SELECT currentUser()", []string{"X-ClickHouse-User", "root", "X-ClickHouse-Key", reader}, "", "sql of clicks\n"},
+		"another's table":          {"SELECT * FROM secrets", []string{"X-ClickHouse-Key", reader}, "60", "there is no stream or view"},
+		"a table that is not":      {"SELECT * FROM nothing", []string{"X-ClickHouse-Key", reader}, "60", "there is no stream or view"},
+		"a token for events":       {"SELECT 1", []string{"X-ClickHouse-Key", writer}, "497", "lacks the right query"},
+		"a token that is not":      {"SELECT 1", []string{"X-ClickHouse-Key", reader[:len(reader)-1] + "~"}, "516", "token"},
+		"a page of another origin": {"SELECT 1", []string{"Origin", "https://evil.example"}, "516", "this needs a token"},
+		"writing":                  {"DROP STREAM clicks", nil, "164", "read-only"},
+		"too many rows":            {"SELECT number FROM numbers(1001)", nil, "396", "query.max_rows"},
+		"too long":                 {"SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1", nil, "159", "query.timeout"},
+		"a file":                   {"SELECT * FROM file('/etc/passwd')", nil, "62", "file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, code, body := ask(c.text, c.header...)
+			if code != c.code || (status == http.StatusOK) != (c.code == "") || c.code == "" && body != c.want || !strings.Contains(body, c.want) {
+				t.Errorf("%d, code %q: %s", status, code, body)
+			}
+		})
+	}
+	// What clients that do not run here send before anything of their users: JDBC drivers
+	// and what is built on them, and clickhouse-connect.
+	for text, want := range map[string]string{
+		"SELECT currentUser() AS user, timezone() AS timezone, substring(version(), 1, 1) AS version LIMIT 1": "sql of clicks\tUTC\t2\n",
+		"SELECT version() != '', timezone()":                                                                        "1\tUTC\n",
+		"SELECT name, value, readonly as readonly FROM system.settings LIMIT 10000":                                 "",
+		"select toInt8(ifnull((select value from system.settings where name = 'readonly'), '0')) AS readonly":       "0\n",
+		"SELECT name AS TABLE_SCHEM, NULL AS TABLE_CATALOG FROM system.databases WHERE name LIKE '%' ORDER BY name": "millrace\t\\N\n",
+		`SELECT t.database AS TABLE_SCHEM, t.name AS TABLE_NAME, if(t.is_temporary = 1, concat('Temporary', t.engine), t.engine) AS TABLE_TYPE, t.comment AS REMARKS
+			FROM system.tables t JOIN system.databases d ON system.tables.database = system.databases.name
+			WHERE t.database LIKE '%' AND t.name LIKE '%' AND NOT t.engine LIKE 'System%' AND t.is_temporary = 0`: "millrace\tclicks\tMillraceStream\tstream\n",
+		"SELECT table, name, type, position, default_kind, is_in_primary_key FROM system.columns WHERE database = database() AND name = 'page'": "clicks\tpage\tString\t2\t\t0\n",
+		"SELECT hostName(), displayName(), revision() > 54000": "millrace\tmillrace\t1\n",
+	} {
+		if status, _, body := ask(text, "X-ClickHouse-Key", reader); status != http.StatusOK || body != want {
+			t.Errorf("%s: %d %q, want %q", text, status, body, want)
+		}
+	}
+	_, log, err := s.do(context.Background(), http.MethodGet, "/v1/audit?limit=100", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"name":"sql of clicks","role":"sql","address":"127.0.0.1","kind":"sql","text":"SELECT currentUser()","outcome":"ok"`, `"kind":"refused","text":"DROP STREAM clicks","outcome":"/problems/readonly"`} {
+		if !strings.Contains(string(log), want) {
+			t.Errorf("the audit log has no %s:\n%s", want, log)
+		}
+	}
 }
 
 // TestClickHousePortInUse: the default is the port of every ClickHouse server, so the

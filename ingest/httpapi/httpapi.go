@@ -132,7 +132,6 @@ type RowError struct {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	allowPage(w, r)
 	name := r.PathValue("stream")
 	target, err := h.o.Streams.Lookup(name)
 	label := name

@@ -20,7 +20,7 @@ import (
 	"github.com/millrace/millrace/serving/query"
 )
 
-// Executor runs one statement; *query.Executor is one.
+// Executor runs one statement that reads.
 type Executor interface {
 	Stream(ctx context.Context, r query.Request) (*query.Response, error)
 }
@@ -30,6 +30,7 @@ type Outcome struct {
 	Text     string // as the client sent it
 	Kind     string // as the Executor calls it; "" where it did not get that far
 	QueryID  string
+	Refused  bool  // before the Executor had it, which records what it has
 	Bytes    int64 // of the answer, before compression
 	Duration time.Duration
 	Err      error // nil: the whole answer was sent
@@ -113,7 +114,11 @@ func (s *server) statement(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	outcome.Kind, outcome.Err = s.run(ctx, req, a, start)
+	done, err := prepare(req)
+	outcome.Refused, outcome.Err = err != nil, err
+	if !done && err == nil {
+		outcome.Kind, outcome.Err = s.run(ctx, req, a, start)
+	}
 	if outcome.Err == nil || ctx.Err() != nil {
 		return // done, or nobody is left to be told
 	}
@@ -125,14 +130,6 @@ func (s *server) statement(w http.ResponseWriter, r *http.Request) {
 
 // run runs the statement and sends its answer. It returns the statement's kind.
 func (s *server) run(ctx context.Context, req *request, a *answer, start time.Time) (string, error) {
-	text, use, err := prepare(req, access.From(ctx).Name)
-	if err != nil {
-		return "", err
-	}
-	if use {
-		return "use", nil // there is no session to change
-	}
-	req.Text = text
 	response, err := s.Executor.Stream(ctx, req.Request)
 	if err != nil {
 		return "", err

@@ -133,7 +133,7 @@ func TestCurl(t *testing.T) {
 
 func TestJavaScriptClient(t *testing.T) {
 	e, _ := onEngine(t)
-	got := chhttptest.RunJavaScript(t, e.URL, "millrace", "clicks", perPage, "mr_sql")
+	got := chhttptest.InstallJavaScript(t).Ask(t, e.URL, "millrace", "clicks", perPage, "mr_sql")
 	want := []map[string]any{{"page": "/0", "c": float64(143), "p": 17767.75}, {"page": "/1", "c": float64(143), "p": 17803.5}}
 	if !got.Ping || !got.Select || !slices.Contains(got.Databases, "millrace") || !slices.Contains(got.Tables, "clicks") || len(got.Columns) != 3 {
 		t.Errorf("%+v", got)

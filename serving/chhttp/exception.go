@@ -19,6 +19,7 @@ const (
 	codeNotImplemented   = 48
 	codeUnknownTable     = 60
 	codeSyntax           = 62
+	codeUnknownFormat    = 73
 	codeUnknownDatabase  = 81
 	codeTimeout          = 159
 	codeReadonly         = 164
@@ -34,7 +35,7 @@ const (
 // names are ClickHouse's names of the codes, which clients read from the end of the text.
 var names = map[int]string{
 	codeBadArguments: "BAD_ARGUMENTS", codeNotImplemented: "NOT_IMPLEMENTED", codeUnknownTable: "UNKNOWN_TABLE",
-	codeSyntax: "SYNTAX_ERROR", codeUnknownDatabase: "UNKNOWN_DATABASE", codeTimeout: "TIMEOUT_EXCEEDED", codeReadonly: "READONLY",
+	codeSyntax: "SYNTAX_ERROR", codeUnknownFormat: "UNKNOWN_FORMAT", codeUnknownDatabase: "UNKNOWN_DATABASE", codeTimeout: "TIMEOUT_EXCEEDED", codeReadonly: "READONLY",
 	codeTooManyQueries: "TOO_MANY_SIMULTANEOUS_QUERIES", codeMemory: "MEMORY_LIMIT_EXCEEDED", codeTooManyBytes: "TOO_MANY_BYTES",
 	codeTooManyRows: "TOO_MANY_ROWS_OR_BYTES", codeAccessDenied: "ACCESS_DENIED", codeAuthentication: "AUTHENTICATION_FAILED",
 	codeUnknownException: "UNKNOWN_EXCEPTION",
@@ -43,9 +44,8 @@ var names = map[int]string{
 // codes are ClickHouse's codes of kinds of problems; a kind that is not here has the code
 // of its status.
 var codes = map[string]int{
-	"sql": codeSyntax, "query-timeout": codeTimeout, "too-many-rows": codeTooManyRows, "too-many-bytes": codeTooManyBytes,
-	"query-memory": codeMemory, "query-too-heavy": codeMemory, "too-many-queries": codeTooManyQueries,
-	"unknown-table": codeUnknownTable, "unknown-database": codeUnknownDatabase, "readonly": codeReadonly, "not-implemented": codeNotImplemented,
+	"sql": codeSyntax, "readonly": codeReadonly, "readonly-setting": codeReadonly, "unknown-format": codeUnknownFormat,
+	"unknown-database": codeUnknownDatabase, "query-too-heavy": codeMemory, "too-many-bytes": codeTooManyBytes,
 }
 
 // statusCodes are ClickHouse's codes of the statuses of problems.
@@ -56,10 +56,32 @@ var statusCodes = map[int]int{
 	http.StatusGatewayTimeout: codeTimeout, http.StatusNotImplemented: codeNotImplemented,
 }
 
-var (
-	errNoToken = problem.New(http.StatusUnauthorized, "token-missing", "the statement needs a token", "send one as the password of any user")
-	errNoRight = problem.New(http.StatusForbidden, "forbidden", `the token has not the right "look"`, "use a token of the role read, sql or admin")
-)
+// marks tell apart what is of one kind, by what the detail has in it: the name of the key
+// whose limit was reached, or the words for a table that is not there.
+var marks = []struct {
+	kind, text string
+	code       int
+}{
+	{"sql", "there is no stream or view ", codeUnknownTable},
+	{"query-too-heavy", "max_bytes)", codeTooManyBytes},
+	{"query-too-heavy", "max_view_rows", codeTooManyRows},
+}
+
+// codeOf returns ClickHouse's code of a problem.
+func codeOf(p *problem.Problem) int {
+	kind := strings.TrimPrefix(p.Type, "/problems/")
+	for _, m := range marks {
+		if m.kind == kind && strings.Contains(p.Detail, m.text) {
+			return m.code
+		}
+	}
+	for _, code := range []int{codes[kind], statusCodes[p.Status]} {
+		if code != 0 {
+			return code
+		}
+	}
+	return codeUnknownException
+}
 
 // refusalOf returns the engine's own refusal in err, or nil.
 func refusalOf(err error) *clickhouse.Error {
@@ -79,16 +101,10 @@ type exception struct {
 // exceptionOf words an error for a client of ClickHouse.
 func exceptionOf(err error) exception {
 	p := problem.From(err)
-	e := exception{code: codes[strings.TrimPrefix(p.Type, "/problems/")], status: p.Status, retryAfter: p.RetryAfter}
-	if e.code == 0 {
-		e.code = statusCodes[p.Status]
-	}
+	e := exception{code: codeOf(p), status: p.Status, retryAfter: p.RetryAfter}
 	message := p.Error()
 	if refusal := refusalOf(err); refusal != nil {
 		e.code, e.status, message = refusal.Code, http.StatusBadRequest, refusal.Message
-	}
-	if e.code == 0 {
-		e.code = codeUnknownException
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "Code: %d. DB::Exception: %s", e.code, strings.TrimRight(message, "."))
@@ -113,7 +129,9 @@ func writeException(w http.ResponseWriter, err error) {
 	h.Set("X-ClickHouse-Exception-Code", strconv.Itoa(e.code))
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
 	if e.status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", `Basic realm="millrace"`)
+		// Never Basic: a browser would ask for a password, and send it with every request from
+		// any page from then on.
+		h.Set("WWW-Authenticate", `Bearer realm="millrace"`)
 	}
 	if e.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((e.retryAfter+time.Second-1)/time.Second)))

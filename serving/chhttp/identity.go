@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/millrace/millrace/internal/access"
+	"github.com/millrace/millrace/serving/auth"
 )
 
 // identify finds who sent a request. The token may stand wherever a client of ClickHouse
@@ -36,11 +37,11 @@ func (s *server) identify(r *http.Request) (*http.Request, access.Principal, err
 	if err != nil {
 		return nil, access.Principal{}, err
 	}
-	if !p.May(access.Look, "") {
-		if p.ID == "" {
-			return nil, p, errNoToken
-		}
-		return nil, p, errNoRight
+	switch {
+	case p.Role == "":
+		return nil, p, auth.Unauthorized(r)
+	case !p.May(access.Query, ""):
+		return nil, p, auth.Forbidden(p, access.Query, "")
 	}
 	return bare, p, nil
 }

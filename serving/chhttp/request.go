@@ -40,9 +40,8 @@ type request struct {
 	whole  bool // the answer is sent once it is there as a whole
 }
 
-// databases are the names of the one database that there is, the first of them the one
-// that it calls itself.
-var databases = []string{"millrace", "default"}
+// databases are the names of the one database that there is, and the one that tells of it.
+var databases = []string{query.Database, "default", "system"}
 
 // ignored are parameters of ClickHouse's HTTP interface that change nothing here: there
 // are no sessions, quotas or profiles, and nothing is logged by the client's wish.
@@ -91,9 +90,9 @@ func parseRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
 			return nil, problem.New(http.StatusBadRequest, "sql", "there is no statement", "send one as the body or as ?query=")
 		}
 	}
-	req.database = first(values.Get("database"), r.Header.Get("X-ClickHouse-Database"), databases[0])
-	if !slices.Contains(databases, req.database) && req.database != "system" {
-		return nil, unknownDatabase(req.database)
+	req.database = first(values.Get("database"), r.Header.Get("X-ClickHouse-Database"), query.Database)
+	if err := checkDatabase(req.database); err != nil {
+		return nil, err
 	}
 	req.Format = first(values.Get("default_format"), r.Header.Get("X-ClickHouse-Format"), "TabSeparated")
 	req.QueryID = values.Get("query_id")
@@ -155,10 +154,6 @@ func (req *request) sort(values url.Values) error {
 		}
 	}
 	return nil
-}
-
-func unknownDatabase(name string) error {
-	return problem.New(http.StatusNotFound, "unknown-database", "there is no database "+strconv.Quote(name), "the streams and views are in millrace, which default means too")
 }
 
 // readBody returns the text of the body, or the fields of a form.

@@ -69,7 +69,7 @@ func checkSettings(settings map[string]string) error {
 			prefixed = false
 		}
 		if !prefixed && !slices.Contains(harmlessSettings, name) && !ignoredSettings[name] {
-			return problem.New(http.StatusBadRequest, "readonly-setting", fmt.Sprintf("Code: %d. Cannot modify '%s' setting in readonly mode. (READONLY)", codeReadOnly, name), "leave it out; settings of formats may be given")
+			return problem.New(http.StatusBadRequest, "readonly-setting", fmt.Sprintf("cannot modify '%s' setting in readonly mode", name), "leave it out; settings of formats may be given")
 		}
 		if threads, err := strconv.Atoi(value); name == "max_threads" && (err != nil || threads < 1 || threads > maxThreads) {
 			return problem.New(http.StatusBadRequest, "bad-parameter", fmt.Sprintf("max_threads: %q is no number from 1 to %d", value, maxThreads), "")

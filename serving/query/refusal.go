@@ -16,7 +16,6 @@ import (
 
 // ClickHouse's codes of limits.
 const (
-	codeReadOnly      = 164
 	codeTimeout       = 159
 	codeMemory        = 241
 	codeDiskSpill     = 243

@@ -127,14 +127,22 @@ func (j *job) selectRows(r Request, text string, p access.Principal) (*Response,
 	return j.ask(session, r, approved.Text, "select")
 }
 
-// constants are the caller's own values of functions that tell about a session.
+// revision is the revision of ClickHouse's protocol that clients are told: that of the
+// release whose engine is embedded.
+const revision = 54490
+
+// constants are the caller's own values, as SQL, of functions that tell about a session
+// or its server, whose own answers tell too much.
 func constants(p access.Principal) map[string]string {
-	values := map[string]string{}
+	server := clickhouse.QuoteString("millrace")
+	values := map[string]string{
+		"displayname": server, "hostname": server, "fqdn": server, "revision": "toUInt32(" + strconv.Itoa(revision) + ")",
+	}
 	for _, name := range []string{"currentdatabase", "current_database", "database", "schema"} {
-		values[name] = Database
+		values[name] = clickhouse.QuoteString(Database)
 	}
 	for _, name := range []string{"currentuser", "current_user", "user", "session_user"} {
-		values[name] = p.Name
+		values[name] = clickhouse.QuoteString(p.Name)
 	}
 	return values
 }

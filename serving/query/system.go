@@ -11,8 +11,9 @@ import (
 )
 
 // systemTables are the tables of the database system that a caller sees a version of its
-// own of, with ClickHouse's columns: what clients ask to list what there is.
-var systemTables = []string{"databases", "tables", "columns", "functions"}
+// own of, with ClickHouse's columns: what clients ask to list what there is. settings has
+// no rows: clients that read it at first set none of their own then.
+var systemTables = []string{"databases", "tables", "columns", "functions", "settings"}
 
 // table is one stream or view, as callers see it.
 type table struct {
@@ -84,6 +85,8 @@ func (j *job) systemTable(session *clickhouse.Session, p access.Principal, name 
 	}
 	var b *event.Batch
 	switch name {
+	case "settings":
+		return nil
 	case "databases":
 		b = texts([]string{"name", "engine", "comment"}, []string{Database, "Millrace", "streams and views"})
 	case "tables":

@@ -22,7 +22,12 @@ func (a *Appliance) ClickHouse() http.Handler {
 	a.metrics.registry.MustRegister(seconds)
 	endpoint := chhttp.New(chhttp.Options{
 		Executor: auditedExecutor{a.executor, a.guard.audit}, Identify: a.guard.gate.Admit, Log: a.o.Log,
-		Done: func(_ context.Context, o chhttp.Outcome) {
+		Done: func(ctx context.Context, o chhttp.Outcome) {
+			if o.Refused {
+				// What somebody tried belongs to the log; that it could not be written does not
+				// make the refusal less of one.
+				_ = a.guard.audit.Record(context.WithoutCancel(ctx), audit.Entry{Kind: "refused", Text: o.Text, Outcome: audit.OutcomeOf(o.Err)})
+			}
 			seconds.WithLabelValues(strconv.FormatBool(o.Err == nil)).Observe(o.Duration.Seconds())
 		},
 	})

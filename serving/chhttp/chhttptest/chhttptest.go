@@ -26,10 +26,11 @@ type JavaScriptAnswer struct {
 	Refusal      struct{ Code, Type string }
 }
 
-// RunJavaScript installs @clickhouse/client, and asks the endpoint at url through it:
-// databases, tables, columns of a table, the statement twice, and a CREATE that must be
-// refused.
-func RunJavaScript(tb testing.TB, url, database, table, statement, token string) JavaScriptAnswer {
+// JavaScript is an installed @clickhouse/client.
+type JavaScript struct{ dir string }
+
+// InstallJavaScript installs @clickhouse/client for the time of the test.
+func InstallJavaScript(tb testing.TB) JavaScript {
 	tb.Helper()
 	_, here, _, _ := runtime.Caller(0)
 	dir := tb.TempDir()
@@ -41,8 +42,15 @@ func RunJavaScript(tb testing.TB, url, database, table, statement, token string)
 	if out, err := npm.CombinedOutput(); err != nil {
 		tb.Fatalf("this test needs node and npm, and installs @clickhouse/client: %v %s", err, out)
 	}
+	return JavaScript{dir}
+}
+
+// Ask asks the endpoint at url: databases, tables, columns of a table, the statement
+// twice, and a CREATE that must be refused.
+func (j JavaScript) Ask(tb testing.TB, url, database, table, statement, token string) JavaScriptAnswer {
+	tb.Helper()
 	node := exec.Command("node", "client.mjs", url, database, table, statement, token)
-	node.Dir = dir
+	node.Dir = j.dir
 	node.Stderr = os.Stderr
 	out, err := node.Output()
 	if err != nil {

@@ -43,8 +43,8 @@ type Query struct {
 	// System are tables of the database system that have a table of the caller's own in
 	// their place, called SystemPrefix and their name.
 	System []string
-	// Constants are texts in place of functions without arguments, by name in lower case:
-	// currentuser.
+	// Constants are what stands in the place of functions without arguments, as SQL, by name
+	// in lower case: currentuser.
 	Constants map[string]string
 	// Known is the hint where a table is unknown.
 	Known string
@@ -154,7 +154,7 @@ func rewrite(q *Query, tokens []token) string {
 			if !ok {
 				continue
 			}
-			with := clickhouse.QuoteString(text)
+			with := text
 			if namesItself(tokens, i) {
 				with = "(" + with + " AS " + clickhouse.QuoteIdentifier(t.text+"()") + ")"
 			}

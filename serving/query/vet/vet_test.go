@@ -16,7 +16,7 @@ func query(text string) vet.Query {
 		Text:      text,
 		MayRead:   func(name string) bool { return name == "clicks" || name == "page_hits" },
 		Databases: []string{"millrace", "default"}, System: []string{"tables", "columns"},
-		Constants: map[string]string{"currentuser": "ann", "currentdatabase": "millrace"}, Known: "there are clicks, page_hits",
+		Constants: map[string]string{"currentuser": "'ann'", "currentdatabase": "'millrace'"}, Known: "there are clicks, page_hits",
 		Params: map[string]string{"n": "5", "t": "clicks"},
 	}
 }

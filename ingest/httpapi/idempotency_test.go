@@ -63,15 +63,3 @@ func TestKeysOfARequestMustAgree(t *testing.T) {
 		}
 	}
 }
-
-func TestPageReadsTheAnswerToItsWriteKeyOnly(t *testing.T) {
-	f := newFixture(t, decode.Limits{})
-	for query, want := range map[string]string{"?key=mr_x": "*", "": ""} {
-		for _, body := range []string{twoClicks, strings.Repeat("x", 65<<20)} { // refusals are read too
-			w := f.beacon(query, body)
-			if got := w.Header().Get("Access-Control-Allow-Origin"); got != want {
-				t.Errorf("%q, %d: Access-Control-Allow-Origin %q, want %q", query, w.Code, got, want)
-			}
-		}
-	}
-}
