@@ -259,11 +259,11 @@ func TestErrors(t *testing.T) {
 			Status: 503, Type: "/problems/busy", Title: "Service Unavailable", Detail: "later", Hint: "try again after the time in Retry-After",
 			Offset: -1, RetryAfter: 90 * time.Second,
 		}, "later; try again"},
-		{"a proxy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>bad gateway</html>", 502) }, client.Error{
+		{"a proxy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>bad gateway</html>", http.StatusBadGateway) }, client.Error{
 			Status: 502, Title: "Bad Gateway", Detail: "502 Bad Gateway: <html>bad gateway</html>", Offset: -1,
 		}, "502 Bad Gateway: <html>"},
 		{"other JSON", func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(404)
+			w.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(w, `{"type":"x","status":200}`)
 		}, client.Error{Status: 404, Title: "Not Found", Detail: `404 Not Found: {"type":"x","status":200}`, Offset: -1,
 			Hint: "what answers is no Millrace server, or an older one without /v1/sql"}, "404"},
