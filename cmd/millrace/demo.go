@@ -67,6 +67,7 @@ millrace is up at %[1]s — open it in a browser, or try, in another terminal:
   bin/millrace sql --url %[1]s "SELECT airport, sum(flights) AS n FROM airports GROUP BY airport ORDER BY n DESC LIMIT 5"
   bin/millrace sql --url %[1]s "SELECT count() FROM flights"
   bin/millrace sql --url %[1]s "SELECT * FROM hours ORDER BY hour"
+  bin/millrace sql --url %[1]s      # a shell: Tab completes, \d lists, \? helps
   curl '%[1]s/v1/views/routes?order=-flights&limit=5'
 
 Ctrl-C stops it cleanly; starting it again resumes.
