@@ -125,13 +125,13 @@ func (r *replay) run(ctx context.Context) error {
 
 // sent asks how many flights the stream has.
 func (r *replay) sent(ctx context.Context) (int64, error) {
-	a, err := r.client.Query(ctx, "SELECT toInt64(count()) AS n FROM flights", client.SQLOptions{})
+	a, err := r.client.Query(ctx, "SELECT count() AS n FROM flights", client.SQLOptions{})
 	if err != nil {
 		return 0, err
 	}
 	if len(a.Rows) == 1 && len(a.Rows[0]) == 1 {
-		if n, ok := a.Rows[0][0].(int64); ok {
-			return n, nil
+		if n, ok := a.Rows[0][0].(uint64); ok {
+			return int64(n), nil
 		}
 	}
 	return 0, fmt.Errorf("count flights: the answer is %v", a.Rows)
