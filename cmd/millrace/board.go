@@ -15,6 +15,9 @@ import (
 	"github.com/millrace/millrace/serving/client"
 )
 
+// maxMembers bounds the members of one command line; the server has a bound of its own.
+const maxMembers = 10_000
+
 // leaderboardCommand asks leaderboards.
 func leaderboardCommand(ctx context.Context, args []string) error {
 	fs := flags("leaderboard")
@@ -24,8 +27,7 @@ func leaderboardCommand(ctx context.Context, args []string) error {
 	at := fs.String("at", "", "a time in a past window: a date or RFC 3339")
 	wait := fs.Duration("wait", 0, "wait until the answer is complete, for at most so long, such as 1s")
 	asJSON := fs.Bool("json", false, "print the answer as JSON")
-	server := serverFlags(fs, once)
-	args, err := parse(fs, args)
+	c, args, err := asking(fs, args, once, 0, maxMembers)
 	if err != nil {
 		return err
 	}
@@ -34,10 +36,6 @@ func leaderboardCommand(ctx context.Context, args []string) error {
 		if scope.At, err = parseInstant(*at); err != nil {
 			return fmt.Errorf("--at: %w", err)
 		}
-	}
-	c, err := server()
-	if err != nil {
-		return err
 	}
 	what := "list"
 	if len(args) > 0 {
@@ -91,7 +89,7 @@ func printBoard(answer any) error {
 		t.add(rowOf(a.Place)...)
 		among := fmt.Sprintf("of %s", shell.Count(int(a.Members), "member"))
 		if a.Percentile != nil {
-			among += ", better than or as good as " + strconv.FormatFloat(*a.Percentile, 'f', -1, 64) + " % of them"
+			among += ", better than or as good as " + strconv.FormatFloat(*a.Percentile, 'f', 2, 64) + " % of them"
 		}
 		return t.print(among + spanOf(a.Window) + " · " + shell.Made(a.Source))
 	case *client.Standing:

@@ -84,7 +84,7 @@ func TestRequestsOfCommands(t *testing.T) {
 				" rank │ member │            score\n──────┼────────┼──────────────────\n    1 │ ada    │ 9007199254740993\n    2 │ bob    │              1.5\n" +
 				"12 members, day from 2026-01-02 00:00:00 · players: complete\nnext page: --after C2\n", ""},
 		{withToken, "leaderboard rank players a_b/c", "", 0, "GET /v1/leaderboards/players/rank/a%20b%2Fc",
-			" rank │ member │ score\n──────┼────────┼───────\n    3 │ a b/c  │     7\nof 12 members, better than or as good as 83.5 % of them, window all · players: 1.50 s behind\n", ""},
+			" rank │ member │ score\n──────┼────────┼───────\n    3 │ a b/c  │     7\nof 12 members, better than or as good as 83.50 % of them, window all · players: 1.50 s behind\n", ""},
 		{withToken, "leaderboard around players ada -n 3 --json", "", 0, "GET /v1/leaderboards/players/around/ada?n=3",
 			`{"leaderboard":"players","window":{"name":"all"},"members":12,"rows":[{"rank":1,"member":"ada","score":9}],"provenance":{"leaderboard":"players","complete":true}}` + "\n", ""},
 		{withToken, "leaderboard members players ada nobody", "", 0, "GET /v1/leaderboards/players/members?m=ada&m=nobody", "" +

@@ -67,6 +67,7 @@ millrace is up at %[1]s — open it in a browser, or try, in another terminal:
   bin/millrace sql --url %[1]s "SELECT airport, sum(flights) AS n FROM airports GROUP BY airport ORDER BY n DESC LIMIT 5"
   bin/millrace sql --url %[1]s "SELECT count() FROM flights"
   bin/millrace sql --url %[1]s "SELECT * FROM hours ORDER BY hour"
+  bin/millrace sql --url %[1]s      # a shell: Tab completes, \d lists, \? helps
   curl '%[1]s/v1/views/routes?order=-flights&limit=5'
   curl '%[1]s/v1/leaderboards/busiest/around/ATL?n=3&window=hour'
 
@@ -125,13 +126,13 @@ func (r *replay) run(ctx context.Context) error {
 
 // sent asks how many flights the stream has.
 func (r *replay) sent(ctx context.Context) (int64, error) {
-	a, err := r.client.Query(ctx, "SELECT toInt64(count()) AS n FROM flights", client.SQLOptions{})
+	a, err := r.client.Query(ctx, "SELECT count() AS n FROM flights", client.SQLOptions{})
 	if err != nil {
 		return 0, err
 	}
 	if len(a.Rows) == 1 && len(a.Rows[0]) == 1 {
-		if n, ok := a.Rows[0][0].(int64); ok {
-			return n, nil
+		if n, ok := a.Rows[0][0].(uint64); ok {
+			return int64(n), nil
 		}
 	}
 	return 0, fmt.Errorf("count flights: the answer is %v", a.Rows)

@@ -40,15 +40,7 @@ const (
 func ingest(ctx context.Context, args []string) error {
 	fs := flags("ingest")
 	kind := fs.String("format", "", "ndjson, json, csv or parquet; default by the file's name, else ndjson")
-	server := serverFlags(fs, sendRetries)
-	args, err := parse(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(args) < 1 || len(args) > 2 {
-		return errUsage
-	}
-	c, err := server()
+	c, args, err := asking(fs, args, sendRetries, 1, 2)
 	if err != nil {
 		return err
 	}

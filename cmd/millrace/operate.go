@@ -11,18 +11,15 @@ import (
 	"github.com/millrace/millrace/serving/client"
 )
 
+// maxViews bounds the views of one command line; without any all views are run.
+const maxViews = 1000
+
 // batchCommand runs batch jobs now.
 func batchCommand(ctx context.Context, args []string) error {
-	fs := flags("batch")
-	server := serverFlags(fs, once)
 	if len(args) == 0 || args[0] != "run" {
 		return errUsage
 	}
-	views, err := parse(fs, args[1:])
-	if err != nil {
-		return err
-	}
-	c, err := server()
+	c, views, err := asking(flags("batch"), args[1:], once, 0, maxViews)
 	if err != nil {
 		return err
 	}
@@ -45,26 +42,11 @@ func batchCommand(ctx context.Context, args []string) error {
 
 // rebuild recomputes a view whole.
 func rebuild(ctx context.Context, args []string) error {
-	c, view, err := oneArgument("rebuild", args)
+	c, args, err := asking(flags("rebuild"), args, once, 1, 1)
 	if err != nil {
 		return err
 	}
-	return runBatch(ctx, view, c.Rebuild)
-}
-
-// oneArgument parses the arguments of a command that takes one.
-func oneArgument(name string, args []string) (*client.Client, string, error) {
-	fs := flags(name)
-	server := serverFlags(fs, once)
-	args, err := parse(fs, args)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(args) != 1 {
-		return nil, "", errUsage
-	}
-	c, err := server()
-	return c, args[0], err
+	return runBatch(ctx, args[0], c.Rebuild)
 }
 
 func runBatch(ctx context.Context, view string, run func(ctx context.Context, view string) (*client.BatchResult, error)) error {
@@ -79,16 +61,7 @@ func runBatch(ctx context.Context, view string, run func(ctx context.Context, vi
 
 // status prints the state of every layer.
 func status(ctx context.Context, args []string) error {
-	fs := flags("status")
-	server := serverFlags(fs, once)
-	args, err := parse(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(args) != 0 {
-		return errUsage
-	}
-	c, err := server()
+	c, _, err := asking(flags("status"), args, once, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -106,11 +79,13 @@ func errorsCommand(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] != "list" && args[0] != "replay" {
 		return errUsage
 	}
-	c, stream, err := oneArgument("errors", args[1:])
+	what := args[0]
+	c, args, err := asking(flags("errors"), args[1:], once, 1, 1)
 	if err != nil {
 		return err
 	}
-	if args[0] == "replay" {
+	stream := args[0]
+	if what == "replay" {
 		r, err := c.Replay(ctx, stream)
 		if err != nil {
 			return err

@@ -48,6 +48,22 @@ func serverFlags(fs *flag.FlagSet, retries int) func() (*client.Client, error) {
 // once is the number of retries of commands that a person waits for.
 const once = -1
 
+// asking prepares a command that asks a server: it adds the server's flags to those of the
+// command, parses, and returns the client and the arguments, which must be as many as
+// allowed.
+func asking(fs *flag.FlagSet, args []string, retries, least, most int) (*client.Client, []string, error) {
+	server := serverFlags(fs, retries)
+	args, err := parse(fs, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(args) < least || len(args) > most {
+		return nil, nil, errUsage
+	}
+	c, err := server()
+	return c, args, err
+}
+
 // readToken reads a token from a file.
 func readToken(name string) (string, error) {
 	in := io.Reader(os.Stdin)

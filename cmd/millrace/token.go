@@ -25,14 +25,14 @@ func tokenCommand(ctx context.Context, args []string) error {
 	case "list":
 		return listTokens(ctx, args[1:])
 	case "revoke":
-		c, id, err := oneArgument("token revoke", args[1:])
+		c, ids, err := asking(flags("token revoke"), args[1:], once, 1, 1)
 		if err != nil {
 			return err
 		}
-		if err := c.RevokeToken(ctx, id); err != nil {
+		if err := c.RevokeToken(ctx, ids[0]); err != nil {
 			return err
 		}
-		fmt.Println("revoked", id)
+		fmt.Println("revoked", ids[0])
 		return nil
 	}
 	return errUsage
@@ -57,19 +57,14 @@ func createToken(ctx context.Context, args []string) error {
 		t.Objects = append(t.Objects, name)
 		return nil
 	})
-	server := serverFlags(fs, once)
-	args, err := parse(fs, args)
+	c, args, err := asking(fs, args, once, 1, 1)
 	if err != nil {
 		return err
 	}
-	if len(args) != 1 || t.Role == "" {
+	if t.Role == "" {
 		return errUsage
 	}
 	t.Name = args[0]
-	c, err := server()
-	if err != nil {
-		return err
-	}
 	made, err := c.CreateToken(ctx, t)
 	if err != nil {
 		return err
@@ -81,16 +76,7 @@ func createToken(ctx context.Context, args []string) error {
 }
 
 func listTokens(ctx context.Context, args []string) error {
-	fs := flags("token list")
-	server := serverFlags(fs, once)
-	args, err := parse(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(args) != 0 {
-		return errUsage
-	}
-	c, err := server()
+	c, _, err := asking(flags("token list"), args, once, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -131,13 +117,9 @@ func auditCommand(ctx context.Context, args []string) error {
 	fs := flags("audit")
 	limit := fs.Int("limit", 0, "most entries; 0: the server's default")
 	since := fs.String("since", "", "entries from then on: a date, RFC 3339, or a span before now such as 24h")
-	server := serverFlags(fs, once)
-	args, err := parse(fs, args)
+	c, _, err := asking(fs, args, once, 0, 0)
 	if err != nil {
 		return err
-	}
-	if len(args) != 0 {
-		return errUsage
 	}
 	q := client.AuditQuery{Limit: *limit}
 	if *since != "" {
@@ -146,10 +128,6 @@ func auditCommand(ctx context.Context, args []string) error {
 		} else if q.Since, err = parseInstant(*since); err != nil {
 			return fmt.Errorf("--since: %w", err)
 		}
-	}
-	c, err := server()
-	if err != nil {
-		return err
 	}
 	for entry, err := range c.Audit(ctx, q) {
 		if err != nil {

@@ -259,11 +259,13 @@ func TestErrors(t *testing.T) {
 			Status: 503, Type: "/problems/busy", Title: "Service Unavailable", Detail: "later", Hint: "try again after the time in Retry-After",
 			Offset: -1, RetryAfter: 90 * time.Second,
 		}, "later; try again"},
-		{"a proxy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>bad gateway</html>", 502) }, client.Error{
+		{"a proxy", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>bad gateway</html>", http.StatusBadGateway)
+		}, client.Error{
 			Status: 502, Title: "Bad Gateway", Detail: "502 Bad Gateway: <html>bad gateway</html>", Offset: -1,
 		}, "502 Bad Gateway: <html>"},
 		{"other JSON", func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(404)
+			w.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(w, `{"type":"x","status":200}`)
 		}, client.Error{Status: 404, Title: "Not Found", Detail: `404 Not Found: {"type":"x","status":200}`, Offset: -1,
 			Hint: "what answers is no Millrace server, or an older one without /v1/sql"}, "404"},
@@ -311,6 +313,7 @@ func TestValues(t *testing.T) {
 	for _, broken := range []string{
 		``, `[]`, `{`, `{}`, `{"data":[]}`, `{"meta":[]`, text[:len(text)/2], text[:len(text)-1], strings.Replace(text, `"b":true`, `"b":"x"`, 1),
 		strings.Replace(text, `"i":7`, `"i":7,"j":8`, 1), strings.Replace(text, `,"i":7`, ``, 1), strings.Replace(text, `2026-01-02"`, `x"`, 1),
+		strings.Replace(text, `"rows":1`, `"rows":1,"exception":"Code: 241. DB::Exception: Memory limit"`, 1),
 		strings.Replace(text, `[{"view"`, `7,[{"view"`, 1), strings.Replace(text, `"cut":9`, `"cut":"x"`, 1),
 	} {
 		k := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, broken) }, client.Options{})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,11 +26,13 @@ func ExampleClient_Query() {
 
 	c, err := client.New(server.URL, client.Options{})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	answer, err := c.Query(context.Background(), "SELECT page, sum(hits) AS n FROM page_hits GROUP BY page ORDER BY n DESC", client.SQLOptions{})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, row := range answer.Rows {
 		fmt.Println(row[0].(string), row[1].(uint64))
@@ -49,7 +50,8 @@ func ExampleClient_Append() {
 
 	c, err := client.New(server.URL, client.Options{Token: "mr_of_a_writer"})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	events := strings.NewReader(`{"ts":"2026-01-02T03:04:05Z","page":"/","ms":12}
 {"ts":"2026-01-02T03:04:06Z","page":"/","ms":"slow"}
@@ -57,7 +59,8 @@ func ExampleClient_Append() {
 	// The key makes it safe to send the events again, here or after a crash of the caller.
 	reply, err := c.Append(context.Background(), "clicks", events, client.AppendOptions{IdempotencyKey: "file-17-part-3"})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	fmt.Println(reply.Accepted, "accepted")
 	for _, refused := range reply.Errors {
@@ -76,7 +79,8 @@ func ExampleError() {
 
 	c, err := client.New(server.URL, client.Options{})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	_, err = c.View(context.Background(), "hits", client.ViewQuery{From: "-1h"})
 	var e *client.Error
@@ -96,11 +100,13 @@ func ExampleClient_Top() {
 
 	c, err := client.New(server.URL, client.Options{})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	top, err := c.Top(context.Background(), "players", client.TopQuery{Scope: client.Scope{Window: "day"}, N: 10})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, p := range top.Rows {
 		fmt.Println(*p.Rank, p.Member, *p.Score)

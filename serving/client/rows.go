@@ -140,6 +140,12 @@ func (r *Rows) member(name string) error {
 		list, err := sources(raw)
 		r.sources = append(r.sources, list...)
 		return err
+	case "exception": // the engine's last word, where it failed after the first rows
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return err
+		}
+		return errors.New(text)
 	case "positions": // as servers before lists of provenance said it of a stream
 		var s Source
 		err := json.Unmarshal(raw, &s.Positions)

@@ -36,10 +36,15 @@ func (c *Client) SQL(ctx context.Context, statements string, o SQLOptions) (*Res
 		q.Set("format", o.Format)
 	}
 	setWait(q, o.Wait)
-	reply, err := c.open(ctx, call{
+	return c.result(ctx, call{
 		method: http.MethodPost, path: "/v1/sql", query: q,
 		header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: text(statements),
 	})
+}
+
+// result sends a call and returns its answer as the server writes it.
+func (c *Client) result(ctx context.Context, r call) (*Result, error) {
+	reply, err := c.open(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -77,9 +77,5 @@ func (c *Client) OpenAPI(ctx context.Context) (json.RawMessage, error) {
 // Metrics returns the metrics of the server in Prometheus' text format. The caller closes
 // them.
 func (c *Client) Metrics(ctx context.Context) (*Result, error) {
-	reply, err := c.open(ctx, reading("/metrics", nil))
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Body: reply.Body, ContentType: reply.Header.Get("Content-Type")}, nil
+	return c.result(ctx, reading("/metrics", nil))
 }

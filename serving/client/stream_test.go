@@ -141,7 +141,7 @@ func TestRetries(t *testing.T) {
 	lost := func(try int, r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			if text, err := io.ReadAll(r.Body); err != nil || string(text) != "{}\n" {
-				return nil, fmt.Errorf("try %d has the body %q, %v", try, text, err)
+				return nil, fmt.Errorf("try %d has the body %q: %w", try, text, errors.Join(errLost, err))
 			}
 		}
 		if try < 3 {

@@ -58,11 +58,11 @@ func (c *Client) View(ctx context.Context, view string, q ViewQuery) (*Answer, e
 	if err != nil {
 		return nil, err
 	}
-	reply, err := c.open(ctx, reading(path, q.values()))
+	result, err := c.result(ctx, reading(path, q.values()))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := newRows(reply.Body)
+	rows, err := newRows(result.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func newEditor(h *history, known func() names, size func() (width, height int), 
 		"history-autosuggest":          false,
 	} {
 		if err := e.shell.Config.Set(name, value); err != nil {
-			continue // a user's inputrc may have it otherwise; none is needed
+			complain(fmt.Errorf("set up the editor: %s: %w", name, err))
 		}
 	}
 	paint := func(style, text string) string {
@@ -55,7 +55,6 @@ func newEditor(h *history, known func() names, size func() (width, height int), 
 		return style + text + reset
 	}
 	e.shell.Prompt.Primary(func() string { return e.room() + paint(bold, prompt) + "> " })
-	e.shell.Prompt.Secondary(func() string { return paint(dim, "      …") + "> " })
 	e.shell.AcceptMultiline = func(line []rune) bool { return whole(string(line)) }
 	e.shell.Completer = e.complete
 	if color {
