@@ -56,11 +56,15 @@ type answer struct {
 	Meta []struct{ Name, Type string } `json:"meta"`
 	Data []map[string]json.RawMessage  `json:"data"`
 	Rows int                           `json:"rows"`
-	Prov *struct {
-		Generation uint64 `json:"generation"`
-		Complete   bool   `json:"complete"`
-		LagMillis  int64  `json:"lag_ms"`
-	} `json:"provenance"`
+	Prov []source                      `json:"provenance"`
+}
+
+// source is one stream or view that an answer is made of.
+type source struct {
+	View       string `json:"view"` // empty for a stream
+	Generation uint64 `json:"generation"`
+	Complete   bool   `json:"complete"`
+	LagMillis  int64  `json:"lag_ms"`
 }
 
 // printTable draws an answer as a table.
@@ -108,12 +112,15 @@ func printTable(w io.Writer, body io.Reader) error {
 		}
 	}
 	fmt.Fprintf(&out, "%d rows", a.Rows)
-	if a.Prov != nil {
-		state := "complete"
-		if !a.Prov.Complete {
-			state = fmt.Sprintf("%d ms behind", a.Prov.LagMillis)
+	for _, p := range a.Prov {
+		if p.View == "" {
+			continue
 		}
-		fmt.Fprintf(&out, ", generation %d merged with speed, %s", a.Prov.Generation, state)
+		state := "complete"
+		if !p.Complete {
+			state = fmt.Sprintf("%d ms behind", p.LagMillis)
+		}
+		fmt.Fprintf(&out, ", %s: generation %d merged with speed, %s", p.View, p.Generation, state)
 	}
 	out.WriteByte('\n')
 	_, err := w.Write(out.Bytes())
