@@ -29,7 +29,7 @@ func TestEveryKeyRefusesABadValue(t *testing.T) {
 		"query.timeout": "soon", "query.max_rows": "0", "query.max_bytes": "1", "query.max_memory_bytes": "1", "query.max_view_rows": "0", "query.concurrency": "0",
 		"query.admin.timeout": "1ms", "query.admin.max_rows": "-1", "query.admin.max_bytes": "1", "query.admin.max_memory_bytes": "1", "query.admin.max_view_rows": "-1", "query.admin.concurrency": "1000",
 		"query.read.timeout": "2h", "query.read.max_rows": "-1", "query.read.max_bytes": "1", "query.read.max_memory_bytes": "1", "query.read.max_view_rows": "-1", "query.read.concurrency": "1000",
-		"ingest.future_skew": "-1s",
+		"ingest.future_skew":    "-1s",
 		"ingest.max_body_bytes": "12", "ingest.max_row_bytes": "1", "ingest.max_depth": "0", "ingest.max_fields": "many", "ingest.max_in_flight_bytes": "1",
 		"redis.url": "localhost:6379", "clickhouse.dsn": "tcp://x", "stream.url": "kafka://x",
 		"lake.url": "ftp://x", "log.level": "loud", "log.format": "xml",

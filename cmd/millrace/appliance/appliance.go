@@ -67,7 +67,7 @@ type Appliance struct {
 	publications *publication.Authority
 	engine       *engine.Engine // nil with an external ClickHouse
 	clickhouse   *clickhouse.Client
-	queries      *queryEngine // nil where SELECT is refused
+	queries      *queryEngine     // nil where SELECT is refused
 	redis        *embedded.Server // nil with an external Redis
 	speed        *redisview.Store
 	backend      stream.Backend
