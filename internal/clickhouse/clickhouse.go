@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -35,8 +34,9 @@ const (
 // Reads are retried where the connection broke under them, as it does when the embedded
 // engine restarts; statements that write are retried only where nothing was sent.
 type Client struct {
-	conn driver.Conn
-	http bool
+	conn      driver.Conn
+	http      bool
+	transport *sharedTransport
 }
 
 // Column is one result column.
@@ -83,12 +83,13 @@ func Open(dsn string) (*Client, error) {
 		opts.ReadTimeout = answerTimeout
 	}
 	opts.ClientInfo.Products = append(opts.ClientInfo.Products, struct{ Name, Version string }{"millrace", "1"})
-	opts.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) { return plainNative{t}, nil }
+	shared := &sharedTransport{}
+	opts.TransportFunc = shared.use
 	conn, err := ch.Open(opts)
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	return &Client{conn: conn, http: opts.Protocol == ch.HTTP}, nil
+	return &Client{conn: conn, http: opts.Protocol == ch.HTTP, transport: shared}, nil
 }
 
 // settingsKey finds the settings of WithSettings in a context.
@@ -238,7 +239,9 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 
 // Close closes the connections.
 func (c *Client) Close() error {
-	if err := c.conn.Close(); err != nil {
+	err := c.conn.Close()
+	c.transport.close()
+	if err != nil {
 		return fmt.Errorf("close clickhouse: %w", err)
 	}
 	return nil

@@ -3,13 +3,15 @@ package clickhouse
 import (
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 )
 
 // plainNative asks for Native blocks of revision 0, the format as it is in a file, when a
 // caller asks for a result in a format. The driver sends the revision of its own decoder
 // with every request, although it does not decode those: the blocks would come with
 // extras that depend on the server's release.
-type plainNative struct{ next *http.Transport }
+type plainNative struct{ next *sharedTransport }
 
 // formatRequest is the parameter that the driver sets for results in a format only.
 const formatRequest = "http_write_exception_in_output_format"
@@ -37,12 +39,40 @@ func (t plainNative) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else {
 		x = nil // the driver's own requests
 	}
-	response, err := t.next.RoundTrip(r)
+	response, err := t.next.transport.RoundTrip(r)
 	if err == nil && x != nil {
 		x.header = response.Header
 	}
 	return response, err
 }
 
-// CloseIdleConnections lets http.Client close them, which it asks of its transport.
-func (t plainNative) CloseIdleConnections() { t.next.CloseIdleConnections() }
+// CloseIdleConnections does nothing: the transport is not the driver's to close.
+func (plainNative) CloseIdleConnections() {}
+
+// idleTimeout is how long a connection waits for the next statement.
+const idleTimeout = time.Minute
+
+// sharedTransport is the one transport of a client. The driver would make one for each of
+// its connections, and forget the one of a connection whose first statement is cancelled,
+// with its socket, for an hour.
+type sharedTransport struct {
+	once      sync.Once
+	transport *http.Transport // of the driver's making
+}
+
+// use returns what the driver sends requests through; made is what it has made itself.
+func (s *sharedTransport) use(made *http.Transport) (http.RoundTripper, error) {
+	s.once.Do(func() {
+		made.MaxIdleConns, made.MaxIdleConnsPerHost, made.IdleConnTimeout = maxConnections, maxConnections, idleTimeout
+		s.transport = made
+	})
+	return plainNative{s}, nil
+}
+
+// close closes the idle connections; none may be in use.
+func (s *sharedTransport) close() {
+	s.once.Do(func() {}) // nothing is made from now on
+	if s.transport != nil {
+		s.transport.CloseIdleConnections()
+	}
+}

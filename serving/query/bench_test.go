@@ -21,7 +21,9 @@ const (
 // are still read one by one.
 func BenchmarkSQL(b *testing.B) {
 	s := newSetting(b)
-	s.with(func(l *Limits) { l.Rows, l.Bytes, l.MemoryBytes, l.ViewRows, l.Time = 1e7, 1<<30, 4<<30, 1e7, time.Minute })
+	s.with(func(l *Limits) {
+		l.Rows, l.Bytes, l.MemoryBytes, l.ViewRows, l.Time = 1e7, 1<<30, 4<<30, 1e7, time.Minute
+	})
 	dir := b.TempDir()
 	c := enginetest.Client(b)
 	const columns = `ts DateTime64(3, \'UTC\'), page String, n Int64` // in a string of the engine's

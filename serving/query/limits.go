@@ -63,22 +63,27 @@ func (l Limits) tooLong() error {
 		fmt.Sprintf("the query ran longer than the limit of %s (%stimeout)", l.Time, l.Prefix), "narrow it, or query a view")
 }
 
+// tooHeavy is the refusal of a query beyond another limit; what says which, and ends
+// before the limit's key.
+func tooHeavy(kind, what string, limit int64, key, hint string) error {
+	return problem.New(http.StatusUnprocessableEntity, kind, fmt.Sprintf("%s the limit of %d (%s)", what, limit, key), hint)
+}
+
+const narrowIt = "narrow it by WHERE, or give a LIMIT"
+
 func (l Limits) tooManyRows() error {
-	return problem.New(http.StatusUnprocessableEntity, "too-many-rows",
-		fmt.Sprintf("the answer has more rows than the limit of %d (%smax_rows)", l.Rows, l.Prefix), "narrow it by WHERE, or give a LIMIT")
+	return tooHeavy("too-many-rows", "the answer has more rows than", l.Rows, l.Prefix+"max_rows", narrowIt)
 }
 
 func (l Limits) tooManyBytes() error {
-	return problem.New(http.StatusUnprocessableEntity, "query-too-heavy",
-		fmt.Sprintf("the answer has more bytes than the limit of %d (%smax_bytes)", l.Bytes, l.Prefix), "narrow it by WHERE, or give a LIMIT")
+	return tooHeavy("query-too-heavy", "the answer has more bytes than", l.Bytes, l.Prefix+"max_bytes", narrowIt)
 }
 
 func (l Limits) tooMuchMemory() error {
-	return problem.New(http.StatusUnprocessableEntity, "query-too-heavy",
-		fmt.Sprintf("the query needs more memory than the limit of %d bytes (%smax_memory_bytes)", l.MemoryBytes, l.Prefix), "narrow it by WHERE, or group by less")
+	return tooHeavy("query-too-heavy", "the query needs more bytes of memory than", l.MemoryBytes, l.Prefix+"max_memory_bytes", "narrow it by WHERE, or group by less")
 }
 
 func (l Limits) viewTooLarge(view string, rows int) error {
-	return problem.New(http.StatusUnprocessableEntity, "query-too-heavy",
-		fmt.Sprintf("view %s has %d rows, more than a query may read (%smax_view_rows is %d)", view, rows, l.Prefix, l.ViewRows), "ask the view's own API, or narrow it by WHERE on its group columns")
+	return tooHeavy("query-too-heavy", fmt.Sprintf("view %s has %d rows, more than a query may read:", view, rows), l.ViewRows, l.Prefix+"max_view_rows",
+		"ask the view's own API, or narrow it by WHERE on its group columns")
 }

@@ -135,7 +135,7 @@ func TestConcurrency(t *testing.T) {
 // the engine and its place up to the limit of time.
 func TestSlowReaderFreesTheEngine(t *testing.T) {
 	s := newSetting(t)
-	s.with(func(l *Limits) { l.Rows, l.Bytes, l.Time = 1e12, 1<<50, 2 * time.Second })
+	s.with(func(l *Limits) { l.Rows, l.Bytes, l.Time = 1e12, 1<<50, 2*time.Second })
 	r, err := s.Stream(s.ctx, Request{Text: "SELECT number, toString(number) FROM numbers(1000000000)", Format: "TSV"})
 	if err != nil {
 		t.Fatal(err)

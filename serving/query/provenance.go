@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // tailBytes of a JSON answer are held back: its end, "}\n", is in them.
@@ -39,7 +40,7 @@ func (t *tailReader) Read(p []byte) (int, error) {
 		}
 		buf := make([]byte, max(len(p), tailBytes))
 		n, err := t.from.Read(buf)
-		all := append(t.tail, buf[:n]...)
+		all := slices.Concat(t.tail, buf[:n])
 		t.err = err
 		switch {
 		case err == io.EOF: //nolint:errorlint // a reader's end is io.EOF itself

@@ -133,11 +133,11 @@ type Response struct {
 
 // Stream runs one statement.
 func (x *Executor) Stream(ctx context.Context, r Request) (*Response, error) {
-	statements := vet.Split(r.Text)
-	switch len(statements) {
-	case 0:
-		return nil, problem.New(http.StatusBadRequest, "sql", "there is no statement", "send one, such as SHOW TABLES")
-	case 1:
+	statements, err := split(r.Text)
+	if err != nil {
+		return nil, err
+	}
+	if len(statements) == 1 {
 		return x.run(ctx, r, statements[0])
 	}
 	at := vet.Place(r.Text, statements[1].Start)
@@ -147,12 +147,9 @@ func (x *Executor) Stream(ctx context.Context, r Request) (*Response, error) {
 // Run runs statements in order and stops at the first that fails. The response is that of
 // the last one; the answers of those before it are run to their end and left out.
 func (x *Executor) Run(ctx context.Context, r Request) (*Response, error) {
-	statements := vet.Split(r.Text)
-	if len(r.Text) > sql.MaxTextBytes {
-		return nil, problem.New(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("the text is longer than %d bytes", sql.MaxTextBytes), "send less at a time")
-	}
-	if len(statements) == 0 {
-		return x.Stream(ctx, r)
+	statements, err := split(r.Text)
+	if err != nil {
+		return nil, err
 	}
 	for _, s := range statements[:len(statements)-1] {
 		response, err := x.run(ctx, r, s)
@@ -165,6 +162,18 @@ func (x *Executor) Run(ctx context.Context, r Request) (*Response, error) {
 		}
 	}
 	return x.run(ctx, r, statements[len(statements)-1])
+}
+
+// split cuts a text into statements, of which there is at least one.
+func split(text string) ([]vet.Statement, error) {
+	if len(text) > sql.MaxTextBytes {
+		return nil, problem.New(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("the text is longer than %d bytes", sql.MaxTextBytes), "send less at a time")
+	}
+	statements := vet.Split(text)
+	if len(statements) == 0 {
+		return nil, problem.New(http.StatusBadRequest, "sql", "there is no statement", "send one, such as SHOW TABLES")
+	}
+	return statements, nil
 }
 
 // run runs one statement of the request's text.

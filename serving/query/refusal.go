@@ -44,6 +44,10 @@ func (j *job) problem(err error) error {
 	if cause := context.Cause(j.ctx); cause != nil {
 		return cause
 	}
+	var source *sourceError
+	if errors.As(err, &source) {
+		return source.error
+	}
 	var refused *clickhouse.Error
 	if !errors.As(err, &refused) {
 		j.x.Log.Warn("query engine", "error", err)

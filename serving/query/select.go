@@ -89,8 +89,8 @@ func (x *Executor) selectRows(ctx context.Context, r Request, text string) (*Res
 		return nil, err
 	}
 	if x.Engine == nil {
-		return nil, problem.New(http.StatusNotImplemented, "no-query-engine", "SELECT needs ClickHouse over HTTP, or the embedded engine",
-			"give clickhouse.dsn as http:// or https://, or fetch the engine: millrace engine fetch")
+		return nil, problem.New(http.StatusNotImplemented, "no-query-engine", "no engine runs queries: SELECT needs ClickHouse over HTTP, or the embedded engine",
+			"give clickhouse.dsn as http:// or https://, or fetch the engine: millrace engine fetch; the log says what is missing")
 	}
 	j, err := x.start(ctx)
 	if err != nil {

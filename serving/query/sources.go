@@ -33,12 +33,17 @@ func (s Source) MarshalJSON() ([]byte, error) {
 	}{s.Name, s.Positions})
 }
 
+// sourceError is an error of what a query reads, not of the query or its engine.
+type sourceError struct{ error }
+
+func (e *sourceError) Unwrap() error { return e.error }
+
 // table puts a stream or view into the session, under its own name.
 func (j *job) table(session *clickhouse.Session, name, text string, wait time.Duration) error {
 	if stream, err := j.x.Catalog.Stream(name); err == nil {
 		t, err := j.x.History.Table(j.ctx, stream)
 		if err != nil {
-			return fmt.Errorf("read history of %s: %w", name, err)
+			return &sourceError{fmt.Errorf("read history of %s: %w", name, err)}
 		}
 		j.hold(t.Release)
 		j.sources = append(j.sources, Source{Name: name, Kind: "stream", Positions: t.Positions})
@@ -57,7 +62,7 @@ func (j *job) table(session *clickhouse.Session, name, text string, wait time.Du
 	}
 	result, err := j.x.Views.Run(j.ctx, q)
 	if err != nil {
-		return err
+		return &sourceError{err}
 	}
 	if int64(result.Batch.Rows) > j.limits.ViewRows {
 		return j.limits.viewTooLarge(name, result.Batch.Rows)

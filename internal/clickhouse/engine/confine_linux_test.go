@@ -11,7 +11,6 @@ import (
 
 	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/clickhouse/engine"
-	"github.com/millrace/millrace/internal/clickhouse/enginetest"
 )
 
 // write makes a file with a text.
@@ -24,25 +23,6 @@ func write(t *testing.T, path, text string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// confined starts an engine that may read one directory, and returns a client of it.
-func confined(t *testing.T, readOnly string) *clickhouse.Client {
-	t.Helper()
-	opts := enginetest.Options(t, filepath.Join(t.TempDir(), "engine"))
-	opts.Confine = &engine.Confinement{ReadOnly: []string{readOnly}}
-	opts.Wipe = true
-	e, err := engine.Start(t.Context(), opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Stop)
-	c, err := e.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c
 }
 
 // firstValue returns the first value of a query's answer, as text.
@@ -63,7 +43,9 @@ func TestConfinedEngineTouchesNothingElse(t *testing.T) {
 	lake, outside := t.TempDir(), t.TempDir()
 	inside := write(t, filepath.Join(lake, "deep", "inside.csv"), "inside\n")
 	secret := write(t, filepath.Join(outside, "secret.csv"), "secret\n")
-	c := confined(t, lake)
+	_, c := start(t, func(o *engine.Options) {
+		o.Confine, o.Wipe = &engine.Confinement{ReadOnly: []string{lake}}, true
+	})
 	if got, err := firstValue(t, c, "SELECT * FROM file('"+inside+"', 'CSV', 'a String')"); got != "inside" || err != nil {
 		t.Errorf("a file of the lake: %q, %v", got, err)
 	}

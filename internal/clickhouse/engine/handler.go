@@ -69,7 +69,7 @@ func (h *handler) serveStatement(w http.ResponseWriter, r *http.Request) {
 	if req.session != "" {
 		c, err = h.sessions.take(ctx, req)
 	} else {
-		c, err = h.pool.get(ctx)
+		c, err = h.pool.get(ctx, req.set)
 	}
 	if err != nil {
 		writeError(w, err)
@@ -81,7 +81,7 @@ func (h *handler) serveStatement(w http.ResponseWriter, r *http.Request) {
 		h.sessions.give(ctx, req)
 	} else {
 		// A query that failed may stay in system.processes as long as its session lives.
-		h.pool.put(c, req.changes || len(req.settings) > 0 || err != nil)
+		h.pool.put(c, req.changes || err != nil)
 	}
 	if err == nil {
 		err = reply.finish()
@@ -104,10 +104,11 @@ func (h *handler) run(ctx context.Context, c *connection, req *request, reply *r
 		}
 		c.database = req.database
 	}
-	if len(req.settings) > 0 {
-		if err := c.exec(setStatement(req.settings)); err != nil {
+	if req.set != "" && req.set != c.applied {
+		if err := c.exec(req.set); err != nil {
 			return err
 		}
+		c.applied = req.set
 	}
 	switch {
 	case req.data != nil:
@@ -227,10 +228,13 @@ func quoteIdentifier(name string) string {
 	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
 }
 
-// setStatement sets all at once, readonly last: it forbids any change after it.
+// setStatement sets all at once, in one order, readonly last: it forbids any change after
+// it. It is empty where there is nothing to set.
 func setStatement(settings []parameter) string {
 	var b strings.Builder
-	slices.SortStableFunc(settings, func(x, y parameter) int { return cmp.Compare(last(x), last(y)) })
+	slices.SortFunc(settings, func(x, y parameter) int {
+		return cmp.Or(cmp.Compare(isReadonly(x), isReadonly(y)), cmp.Compare(x.name, y.name))
+	})
 	for i, s := range settings {
 		b.WriteString([]string{"SET ", ", "}[min(i, 1)])
 		b.WriteString(s.name + " = '" + strings.NewReplacer("\\", "\\\\", "'", "\\'").Replace(s.value) + "'")
@@ -238,7 +242,7 @@ func setStatement(settings []parameter) string {
 	return b.String()
 }
 
-func last(p parameter) int {
+func isReadonly(p parameter) int {
 	if p.name == "readonly" {
 		return 1
 	}

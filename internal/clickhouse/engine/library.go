@@ -108,6 +108,7 @@ type connection struct {
 	handle   unsafe.Pointer // chdb_connection *
 	name     string         // its log_comment, by which a running statement is found
 	database string         // its current database, "" before the first USE
+	applied  string         // the SET statement that gave it its settings, "" before the first
 }
 
 func (c *connection) conn() unsafe.Pointer { return *(*unsafe.Pointer)(c.handle) }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,8 +14,9 @@ import (
 const maxStatementBytes = 16 << 20
 
 // pool hands out sessions of the engine, each to one request at a time. A session that a
-// request has changed is closed rather than returned, so no request sees another's
-// settings or temporary tables.
+// request has changed is closed rather than returned, and one that has settings goes to a
+// request of the same settings only, so no request sees another's settings or temporary
+// tables.
 type pool struct {
 	lib   *library
 	args  []string
@@ -70,21 +72,17 @@ func (p *pool) open() (*connection, error) {
 	return c, nil
 }
 
-// get waits for a free session.
-func (p *pool) get(ctx context.Context) (*connection, error) {
+// get waits for a free session, and returns one that has the settings of a SET statement
+// or none yet.
+func (p *pool) get(ctx context.Context, settings string) (*connection, error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, newException(codeTooManyQueries, "Too many simultaneous queries: gave up waiting for a session: %v. (TOO_MANY_SIMULTANEOUS_QUERIES)", context.Cause(ctx))
 	}
-	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
+	if c := p.takeIdle(settings); c != nil {
 		return c, nil
 	}
-	p.mu.Unlock()
 	c, err := p.open()
 	if err != nil {
 		<-p.slots
@@ -93,14 +91,37 @@ func (p *pool) get(ctx context.Context) (*connection, error) {
 	return c, nil
 }
 
-// put gives a session back.
+// takeIdle takes the newest idle session that has the settings, else one that has none;
+// nil where there is neither.
+func (p *pool) takeIdle(settings string) *connection {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, want := range []string{settings, ""} {
+		for i, c := range slices.Backward(p.idle) {
+			if c.applied == want {
+				p.idle = slices.Delete(p.idle, i, i+1)
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// put gives a session back. Of idle ones there are no more than may be open: the oldest
+// goes.
 func (p *pool) put(c *connection, changed bool) {
-	if changed {
-		c.close()
-	} else {
+	if !changed {
 		p.mu.Lock()
 		p.idle = append(p.idle, c)
+		c = nil
+		if len(p.idle) > cap(p.slots) {
+			c = p.idle[0]
+			p.idle = slices.Delete(p.idle, 0, 1)
+		}
 		p.mu.Unlock()
+	}
+	if c != nil {
+		c.close()
 	}
 	<-p.slots
 }

@@ -17,6 +17,7 @@ type request struct {
 	statement
 	database string
 	settings []parameter
+	set      string        // the SET statement of settings
 	data     io.Reader     // the rows of an INSERT; nil for every other statement
 	revision uint64        // of the Native blocks that the client expects; 0: as the engine writes them
 	queryID  string        // echoed
@@ -117,6 +118,7 @@ func (req *request) parseSettings(q url.Values) error {
 			req.settings = append(req.settings, parameter{name, value})
 		}
 	}
+	req.set = setStatement(req.settings)
 	return nil
 }
 

@@ -63,7 +63,7 @@ func (s *sessions) take(ctx context.Context, req *request) (*connection, error) 
 	h = &held{busy: true}
 	s.held[req.session] = h
 	s.mu.Unlock()
-	c, err := s.pool.get(ctx)
+	c, err := s.pool.get(ctx, "")
 	if err != nil {
 		s.mu.Lock()
 		delete(s.held, req.session)

@@ -53,3 +53,22 @@ func TestSessionEndsWithItsTime(t *testing.T) {
 		}
 	}
 }
+
+// TestSettingsStayWithTheirRequests: sessions are used again, with the same settings only.
+func TestSettingsStayWithTheirRequests(t *testing.T) {
+	const query = "SELECT getSetting('max_block_size'), getSetting('max_insert_block_size')"
+	plain := post(t, "", query).body
+	for range 3 {
+		for params, want := range map[string]string{
+			"":                    plain,
+			"max_block_size=1000": "1000\t" + plain[len("65409\t"):],
+			"max_block_size=1001": "1001\t" + plain[len("65409\t"):],
+			"max_insert_block_size=7&max_block_size=1000": "1000\t7\n",
+			"max_block_size=1000&max_insert_block_size=7": "1000\t7\n",
+		} {
+			if a := post(t, params, query); a.body != want {
+				t.Errorf("%s: got %q, want %q", params, a.body, want)
+			}
+		}
+	}
+}

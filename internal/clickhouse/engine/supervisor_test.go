@@ -21,10 +21,14 @@ import (
 	"github.com/millrace/millrace/internal/clickhouse/enginetest"
 )
 
-// start starts an engine of the test's own.
-func start(t *testing.T) (*engine.Engine, *clickhouse.Client) {
+// start starts an engine of the test's own, with options changed.
+func start(t *testing.T, change ...func(*engine.Options)) (*engine.Engine, *clickhouse.Client) {
 	t.Helper()
-	e, err := engine.Start(t.Context(), enginetest.Options(t, filepath.Join(t.TempDir(), "data")))
+	opts := enginetest.Options(t, filepath.Join(t.TempDir(), "data"))
+	for _, c := range change {
+		c(&opts)
+	}
+	e, err := engine.Start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,32 +1,18 @@
 package engine_test
 
 import (
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/clickhouse/engine"
-	"github.com/millrace/millrace/internal/clickhouse/enginetest"
 )
 
 // startWatched starts an engine of the test's own with a watchdog that is soon done.
 func startWatched(t *testing.T, hungAfter time.Duration) (*engine.Engine, *clickhouse.Client) {
 	t.Helper()
-	opts := enginetest.Options(t, filepath.Join(t.TempDir(), "data"))
-	opts.HungAfter, opts.MaxConcurrent = hungAfter, 1
-	e, err := engine.Start(t.Context(), opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Stop)
-	c, err := e.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return e, c
+	return start(t, func(o *engine.Options) { o.HungAfter, o.MaxConcurrent = hungAfter, 1 })
 }
 
 // TestHungChildIsReplaced stops the child in its tracks.
