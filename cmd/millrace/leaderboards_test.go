@@ -10,9 +10,7 @@ import (
 	mrand "math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -203,19 +201,13 @@ type boardRun struct {
 // instants, whole listings, ranks, neighbours and lists of members of several leaderboards
 // with an oracle, and the merged view with both. MILLRACE_SEED repeats a run's choices.
 func TestLeaderboards(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MILLRACE_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed %d", seed)
+	seed := seedOf(t)
 	random := mrand.New(mrand.NewPCG(seed, 7))
 	r := &boardRun{users: 5 + random.IntN(150), chaos: chaos{
 		t: t, random: random, kills: map[string]int{},
 		server: newServer(t, "--epoch", "1s", "--flush", "20ms", "--grace", "1s"),
 	}}
+	r.next = r.send
 	r.server.sql(fmt.Sprintf(`CREATE STREAM games (id String, ts DateTime64(3), user_id String, points Int64, ms Float64, ok Bool)
 		WITH (event_time = 'ts', partition_by = 'user_id', partitions = %d, dedupe_key = 'id', dedupe_window = '1h')`, 1+random.IntN(5)))
 	for i, b := range boards {
@@ -272,7 +264,7 @@ func (r *boardRun) step() {
 	case n < 36:
 		r.send()
 	case n < 54:
-		r.batch()
+		r.runBatch(boards[r.random.IntN(len(boards))].name)
 	case n < 66:
 		r.during(func() { r.killChild("engine") })
 	case n < 78:
@@ -284,16 +276,6 @@ func (r *boardRun) step() {
 	default:
 		r.flushAll() // in silence: nothing but the looking tells
 	}
-}
-
-// during does something in the midst of requests.
-func (r *boardRun) during(something func()) {
-	delay := time.Duration(r.random.IntN(30)) * time.Millisecond
-	var wg sync.WaitGroup
-	wg.Go(func() { time.Sleep(delay); something() })
-	r.send()
-	wg.Wait()
-	r.send()
 }
 
 // send sends one request of new events, with some that were sent before.
@@ -336,21 +318,6 @@ func (r *boardRun) event() game {
 	return game{
 		ID: rand.Text(), TS: at.Format("2006-01-02 15:04:05.000"), at: at, User: fmt.Sprintf("u/%d ü", r.random.IntN(1+r.random.IntN(r.users))),
 		Points: int64(r.random.IntN(12)) - 3, Millis: float64(r.random.IntN(40)) / 4, OK: r.random.IntN(3) > 0,
-	}
-}
-
-// batch runs the batch job of a leaderboard beside what else happens.
-func (r *boardRun) batch() {
-	path := fmt.Sprintf("/v1/views/%s/batch?rebuild=%t", boards[r.random.IntN(len(boards))].name, r.random.IntN(6) == 0)
-	r.batches++
-	r.background.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		// A run that a kill ends has no effect: that is the point.
-		_, _, _ = r.server.do(ctx, http.MethodPost, path, "", nil)
-	})
-	if r.random.IntN(2) == 0 {
-		r.background.Wait()
 	}
 }
 
