@@ -69,6 +69,7 @@ type Worker struct {
 	log   *slog.Logger
 	ready chan struct{} // closed once the state has stood in Redis
 	stood bool
+	state statusBox
 }
 
 // New returns a worker; Run makes it work.
@@ -121,6 +122,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		pause = min(max(2*pause, firstBackoff), maxBackoff)
 		w.o.Metrics.failures.WithLabelValues(w.o.ID).Inc()
+		w.noteFailure(err)
 		w.log.Warn("leaderboard stands still and tries again", "pause", pause, "error", err)
 		select {
 		case <-ctx.Done():
