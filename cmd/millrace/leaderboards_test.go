@@ -18,7 +18,7 @@ import (
 )
 
 // boardInstants is how often the leaderboards are compared.
-const boardInstants = 60
+const boardInstants = 40
 
 // board is one leaderboard, and its meaning written by hand.
 type board struct {
@@ -226,6 +226,7 @@ func TestLeaderboards(t *testing.T) {
 	stop()
 	watcher.Wait()
 	r.background.Wait()
+	r.compareOdd()
 	fmt.Printf("leaderboards: seed %d: %d instants, %d answers and %d beside all else, %d rows compared; %d kills survived (appliance %d, engine %d, redis %d), %d FLUSHALLs; %d batch runs; %d events of %d members, %d repeated, %d late; %d differences\n",
 		seed, r.instants, r.asked, r.watched, r.groups, r.kills["appliance"]+r.kills["engine"]+r.kills["redis"], r.kills["appliance"], r.kills["engine"], r.kills["redis"],
 		r.flushes, r.batches, len(r.events), r.users, r.repeated, r.late, r.differences)
@@ -236,7 +237,10 @@ func TestLeaderboards(t *testing.T) {
 // follows from the log up to there alone.
 func (r *boardRun) watch(ctx context.Context) {
 	seen := map[string]string{}
+	pace := time.NewTicker(5 * time.Millisecond)
+	defer pace.Stop()
 	for ctx.Err() == nil {
+		<-pace.C
 		status, body, err := r.server.do(ctx, http.MethodGet, "/v1/leaderboards/sums/top?n=1000", "", nil)
 		if err != nil || status != http.StatusOK {
 			continue // killed, or being built
@@ -368,6 +372,43 @@ func (r *boardRun) compareWindow(b *board, window string, at time.Time) {
 		r.same(b, path, around.Rows, want[max(0, i-n):min(len(want), i+n+1)])
 	}
 	r.compareMembers(b, scope, want)
+}
+
+// compareOdd asks for what is not there, and drops a leaderboard.
+func (r *boardRun) compareOdd() {
+	for path, status := range map[string]int{
+		"sums/rank/nobody":                       404,
+		"sums/around/nobody?window=day":          404,
+		"sums/top?window=month":                  400,
+		"sums/top?window=day&at=2290-01-01":      400,
+		"sums/top?after=!":                       400,
+		"sums/rank/nobody?window=day&at=never":   400,
+		"nothing/top":                            404,
+		"quarters/rank/nobody?at=1999-12-31":     404,
+		"sums/rank/nobody?window=day&at=1950-01": 400,
+	} {
+		r.server.problem(r.t, http.MethodGet, "/v1/leaderboards/"+path, "", nil, status)
+	}
+	r.server.problem(r.t, http.MethodPost, "/v1/sql", "text/plain", []byte("CREATE LEADERBOARD no AS SELECT points, count() FROM games GROUP BY points, ok"), 400)
+	for _, empty := range []string{"sums/top?window=day&at=1950-01-01", "played/top?window=hour&at=1950-01-01"} {
+		var got struct {
+			Members int64
+			Rows    []answerRow
+		}
+		r.server.get("/v1/leaderboards/"+empty, &got)
+		if got.Members != 0 || got.Rows == nil || len(got.Rows) != 0 {
+			r.differ("%s: %+v", empty, got)
+		}
+	}
+	r.server.sql("DROP LEADERBOARD sums")
+	r.server.problem(r.t, http.MethodGet, "/v1/leaderboards/sums/top", "", nil, 404)
+	var list struct{ Leaderboards []struct{ Name string } }
+	r.server.get("/v1/leaderboards", &list)
+	if len(list.Leaderboards) != len(boards)-1 {
+		r.differ("leaderboards after one was dropped: %v", list)
+	}
+	r.server.sql("CREATE LEADERBOARD sums AS " + boards[0].sql + ")")
+	r.compare()
 }
 
 // compareMembers asks for some members at once, and one that is not there.

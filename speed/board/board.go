@@ -105,10 +105,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	for {
 		s := newSession(w)
 		err := s.run(ctx, anew)
+		select {
+		case <-ctx.Done():
+			return nil
+		default:
+		}
 		var trimmed *stream.TrimmedError
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case errors.Is(err, redisview.ErrFenced):
 			return fmt.Errorf("leaderboard %s of partition %d: %w", w.o.ID, w.o.Tail.Partition, err)
 		case errors.Is(err, redisview.ErrLost):
