@@ -25,19 +25,13 @@ const instants = 210
 // at random instants, the merged answer of every view with a recomputation by a ClickHouse
 // engine over exactly the acknowledged events. MILLRACE_SEED repeats a run's choices.
 func TestExactness(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MILLRACE_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed %d", seed)
+	seed := seedOf(t)
 	random := mrand.New(mrand.NewPCG(seed, 1))
 	c := &chaos{
 		t: t, random: random, oracle: newOracle(t), todo: inputs(t, random),
 		server: newServer(t, "--epoch", "1s", "--flush", "20ms", "--grace", "1s"),
 	}
+	c.next = c.send
 	c.declare()
 	for _, lines := range c.todo {
 		random.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
@@ -60,10 +54,25 @@ func TestExactness(t *testing.T) {
 	}
 }
 
+// seedOf is what a run's choices follow from.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("MILLRACE_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("seed %d", seed)
+	return seed
+}
+
 // chaos is one run.
 type chaos struct {
 	t      *testing.T
 	random *mrand.Rand
+	next   func() // sends a request
 	server *server
 	oracle *oracle
 	todo   map[string][][]byte // rows not sent yet
@@ -124,9 +133,9 @@ func (c *chaos) during(something func()) {
 	delay := time.Duration(c.random.IntN(30)) * time.Millisecond
 	var wg sync.WaitGroup
 	wg.Go(func() { time.Sleep(delay); something() })
-	c.send()
+	c.next()
 	wg.Wait()
-	c.send()
+	c.next()
 }
 
 // send sends one request, with some rows changed to be late, some bad lines among them,
@@ -219,7 +228,10 @@ func (c *chaos) deliver(r sent, accepted, rejected int) {
 
 // batch starts a view's batch job, or a rebuild, beside what else happens.
 func (c *chaos) batch() {
-	view := checks[c.random.IntN(len(checks))].view
+	c.runBatch(checks[c.random.IntN(len(checks))].view)
+}
+
+func (c *chaos) runBatch(view string) {
 	rebuild := c.random.IntN(6) == 0
 	c.batches++
 	c.background.Go(func() {

@@ -10,9 +10,7 @@ import (
 	mrand "math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +18,7 @@ import (
 )
 
 // boardInstants is how often the leaderboards are compared.
-const boardInstants = 60
+const boardInstants = 40
 
 // board is one leaderboard, and its meaning written by hand.
 type board struct {
@@ -203,19 +201,13 @@ type boardRun struct {
 // instants, whole listings, ranks, neighbours and lists of members of several leaderboards
 // with an oracle, and the merged view with both. MILLRACE_SEED repeats a run's choices.
 func TestLeaderboards(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MILLRACE_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed %d", seed)
+	seed := seedOf(t)
 	random := mrand.New(mrand.NewPCG(seed, 7))
 	r := &boardRun{users: 5 + random.IntN(150), chaos: chaos{
 		t: t, random: random, kills: map[string]int{},
 		server: newServer(t, "--epoch", "1s", "--flush", "20ms", "--grace", "1s"),
 	}}
+	r.next = r.send
 	r.server.sql(fmt.Sprintf(`CREATE STREAM games (id String, ts DateTime64(3), user_id String, points Int64, ms Float64, ok Bool)
 		WITH (event_time = 'ts', partition_by = 'user_id', partitions = %d, dedupe_key = 'id', dedupe_window = '1h')`, 1+random.IntN(5)))
 	for i, b := range boards {
@@ -234,6 +226,7 @@ func TestLeaderboards(t *testing.T) {
 	stop()
 	watcher.Wait()
 	r.background.Wait()
+	r.compareOdd()
 	fmt.Printf("leaderboards: seed %d: %d instants, %d answers and %d beside all else, %d rows compared; %d kills survived (appliance %d, engine %d, redis %d), %d FLUSHALLs; %d batch runs; %d events of %d members, %d repeated, %d late; %d differences\n",
 		seed, r.instants, r.asked, r.watched, r.groups, r.kills["appliance"]+r.kills["engine"]+r.kills["redis"], r.kills["appliance"], r.kills["engine"], r.kills["redis"],
 		r.flushes, r.batches, len(r.events), r.users, r.repeated, r.late, r.differences)
@@ -244,7 +237,10 @@ func TestLeaderboards(t *testing.T) {
 // follows from the log up to there alone.
 func (r *boardRun) watch(ctx context.Context) {
 	seen := map[string]string{}
+	pace := time.NewTicker(5 * time.Millisecond)
+	defer pace.Stop()
 	for ctx.Err() == nil {
+		<-pace.C
 		status, body, err := r.server.do(ctx, http.MethodGet, "/v1/leaderboards/sums/top?n=1000", "", nil)
 		if err != nil || status != http.StatusOK {
 			continue // killed, or being built
@@ -272,7 +268,7 @@ func (r *boardRun) step() {
 	case n < 36:
 		r.send()
 	case n < 54:
-		r.batch()
+		r.runBatch(boards[r.random.IntN(len(boards))].name)
 	case n < 66:
 		r.during(func() { r.killChild("engine") })
 	case n < 78:
@@ -284,16 +280,6 @@ func (r *boardRun) step() {
 	default:
 		r.flushAll() // in silence: nothing but the looking tells
 	}
-}
-
-// during does something in the midst of requests.
-func (r *boardRun) during(something func()) {
-	delay := time.Duration(r.random.IntN(30)) * time.Millisecond
-	var wg sync.WaitGroup
-	wg.Go(func() { time.Sleep(delay); something() })
-	r.send()
-	wg.Wait()
-	r.send()
 }
 
 // send sends one request of new events, with some that were sent before.
@@ -336,21 +322,6 @@ func (r *boardRun) event() game {
 	return game{
 		ID: rand.Text(), TS: at.Format("2006-01-02 15:04:05.000"), at: at, User: fmt.Sprintf("u/%d ü", r.random.IntN(1+r.random.IntN(r.users))),
 		Points: int64(r.random.IntN(12)) - 3, Millis: float64(r.random.IntN(40)) / 4, OK: r.random.IntN(3) > 0,
-	}
-}
-
-// batch runs the batch job of a leaderboard beside what else happens.
-func (r *boardRun) batch() {
-	path := fmt.Sprintf("/v1/views/%s/batch?rebuild=%t", boards[r.random.IntN(len(boards))].name, r.random.IntN(6) == 0)
-	r.batches++
-	r.background.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		// A run that a kill ends has no effect: that is the point.
-		_, _, _ = r.server.do(ctx, http.MethodPost, path, "", nil)
-	})
-	if r.random.IntN(2) == 0 {
-		r.background.Wait()
 	}
 }
 
@@ -401,6 +372,43 @@ func (r *boardRun) compareWindow(b *board, window string, at time.Time) {
 		r.same(b, path, around.Rows, want[max(0, i-n):min(len(want), i+n+1)])
 	}
 	r.compareMembers(b, scope, want)
+}
+
+// compareOdd asks for what is not there, and drops a leaderboard.
+func (r *boardRun) compareOdd() {
+	for path, status := range map[string]int{
+		"sums/rank/nobody":                       404,
+		"sums/around/nobody?window=day":          404,
+		"sums/top?window=month":                  400,
+		"sums/top?window=day&at=2290-01-01":      400,
+		"sums/top?after=!":                       400,
+		"sums/rank/nobody?window=day&at=never":   400,
+		"nothing/top":                            404,
+		"quarters/rank/nobody?at=1999-12-31":     404,
+		"sums/rank/nobody?window=day&at=1950-01": 400,
+	} {
+		r.server.problem(r.t, http.MethodGet, "/v1/leaderboards/"+path, "", nil, status)
+	}
+	r.server.problem(r.t, http.MethodPost, "/v1/sql", "text/plain", []byte("CREATE LEADERBOARD no AS SELECT points, count() FROM games GROUP BY points, ok"), 400)
+	for _, empty := range []string{"sums/top?window=day&at=1950-01-01", "played/top?window=hour&at=1950-01-01"} {
+		var got struct {
+			Members int64
+			Rows    []answerRow
+		}
+		r.server.get("/v1/leaderboards/"+empty, &got)
+		if got.Members != 0 || got.Rows == nil || len(got.Rows) != 0 {
+			r.differ("%s: %+v", empty, got)
+		}
+	}
+	r.server.sql("DROP LEADERBOARD sums")
+	r.server.problem(r.t, http.MethodGet, "/v1/leaderboards/sums/top", "", nil, 404)
+	var list struct{ Leaderboards []struct{ Name string } }
+	r.server.get("/v1/leaderboards", &list)
+	if len(list.Leaderboards) != len(boards)-1 {
+		r.differ("leaderboards after one was dropped: %v", list)
+	}
+	r.server.sql("CREATE LEADERBOARD sums AS " + boards[0].sql + ")")
+	r.compare()
 }
 
 // compareMembers asks for some members at once, and one that is not there.

@@ -18,15 +18,7 @@ func TestFirstReached(t *testing.T) {
 		stream := &Stream{Name: "s", Schema: testSchema, EventTime: testSchema.Index(time)}
 		builder := newViewBuilder(&sql.CreateView{}, stream)
 		for _, call := range []string{"max(i)", "min(i)", "max(u)", "min(nu)", "max(f)", "min(f)", "maxIf(nf, b)", "MAX(ni)", "min(length(s))", "max(n % 7)", "max(i > 0 ? 1 : 2)"} {
-			e, err := sql.ParseExpr(call)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, err := builder.bindAggregate(e.(*sql.Call))
-			if err != nil {
-				t.Fatal(err)
-			}
-			reached, ok := firstReached(a, stream)
+			reached, ok := firstReached(aggregateOf(t, &builder, call), stream)
 			if !ok {
 				t.Fatalf("%s has no text", call)
 			}
@@ -36,6 +28,19 @@ func TestFirstReached(t *testing.T) {
 		}
 	}
 	fmt.Printf("texts of (value, time): %d values compared with the engine\n", b.check(t, trials))
+}
+
+func aggregateOf(t *testing.T, b *viewBuilder, call string) Aggregate {
+	t.Helper()
+	e, err := sql.ParseExpr(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := b.bindAggregate(e.(*sql.Call))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 func checkReachedAt(t *testing.T, call string, stream *Stream, a Aggregate, rows *event.Batch) {
@@ -60,15 +65,7 @@ func TestFirstReachedOfOthers(t *testing.T) {
 	stream := &Stream{Schema: testSchema, EventTime: testSchema.Index("t3")}
 	builder := newViewBuilder(&sql.CreateView{}, stream)
 	for _, call := range []string{"sum(i)", "count()", "max(s)", "min(d)", "max(b)", "uniq(s)"} {
-		e, err := sql.ParseExpr(call)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := builder.bindAggregate(e.(*sql.Call))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, ok := firstReached(a, stream); ok {
+		if _, ok := firstReached(aggregateOf(t, &builder, call), stream); ok {
 			t.Errorf("%s has a text", call)
 		}
 	}

@@ -13,33 +13,16 @@ import (
 	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
+	"github.com/millrace/millrace/internal/plan/plantest"
 	"github.com/millrace/millrace/internal/ranking"
-	"github.com/millrace/millrace/internal/sql"
 )
 
 const games = `CREATE STREAM games (ts DateTime64(0), name String, big UInt64, n Int64, f Float64, maybe Nullable(Float64), d Date, ok Bool)
 	WITH (event_time = 'ts', partitions = 1)`
 
-func statement[S sql.Statement](tb testing.TB, text string) S {
-	tb.Helper()
-	parsed, err := sql.Parse(text)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return parsed[0].(S)
-}
-
 func build(tb testing.TB, query string) *plan.Board {
 	tb.Helper()
-	s, err := plan.BuildStream(statement[*sql.CreateStream](tb, games))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b, err := plan.BuildBoard(statement[*sql.CreateLeaderboard](tb, "CREATE LEADERBOARD b AS "+query), s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
+	return plantest.Board(tb, games, "CREATE LEADERBOARD b AS "+query)
 }
 
 // row is one event of the tests.
@@ -115,7 +98,9 @@ func compareScores(a, b any) int {
 // TestTally compares the order of elements with one reckoned by hand, over several kinds of
 // scores and windows, with the rows given in two parts that are merged.
 func TestTally(t *testing.T) {
-	newest := func(of []row) int64 { return slices.MaxFunc(of, func(x, y row) int { return cmp.Compare(x.at, y.at) }).at }
+	newest := func(of []row) int64 {
+		return slices.MaxFunc(of, func(x, y row) int { return cmp.Compare(x.at, y.at) }).at
+	}
 	for _, k := range []struct {
 		query string
 		score func(of []row) (any, bool)

@@ -15,9 +15,8 @@ import (
 
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/catalog"
-	"github.com/millrace/millrace/internal/plan"
+	"github.com/millrace/millrace/internal/plan/plantest"
 	"github.com/millrace/millrace/internal/route"
-	"github.com/millrace/millrace/internal/sql"
 	"github.com/millrace/millrace/serving/leaderboard"
 )
 
@@ -29,23 +28,14 @@ type ranks struct {
 
 func newRanks(t *testing.T) *ranks {
 	t.Helper()
-	parsed, err := sql.Parse("CREATE STREAM s (ts DateTime64(3), user String) WITH (partition_by = 'user');" +
-		"CREATE LEADERBOARD b AS SELECT user, count() AS score FROM s GROUP BY user WITH (windows = 'all,day', tie = 'first', order = 'asc');" +
-		"CREATE LEADERBOARD c AS SELECT user, count() AS score FROM s GROUP BY user WITH (batch = '@daily')")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := plan.BuildStream(parsed[0].(*sql.CreateStream))
-	if err != nil {
-		t.Fatal(err)
-	}
+	const stream = "CREATE STREAM s (ts DateTime64(3), user String) WITH (partition_by = 'user')"
 	r := &ranks{boards: map[string]*catalog.View{}}
-	for _, p := range parsed[1:] {
-		b, err := plan.BuildBoard(p.(*sql.CreateLeaderboard), s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.boards[b.View.Name] = &catalog.View{ID: b.View.Name + ".1", SQL: p.String(), Plan: b.View, Board: b}
+	for _, text := range []string{
+		"CREATE LEADERBOARD b AS SELECT user, count() AS score FROM s GROUP BY user WITH (windows = 'all,day', tie = 'first', order = 'asc')",
+		"CREATE LEADERBOARD c AS SELECT user, count() AS score FROM s GROUP BY user WITH (batch = '@daily')",
+	} {
+		b := plantest.Board(t, stream, text)
+		r.boards[b.View.Name] = &catalog.View{ID: b.View.Name + ".1", SQL: text, Plan: b.View, Board: b}
 	}
 	return r
 }

@@ -182,7 +182,7 @@ var (
 // answer has attempt answer from Redis, again until the answer is at one position and as
 // complete as the question asks for, or from the merged view where the window is too old.
 func (r *Reader) answer(ctx context.Context, s Scope, in ranking.Instance, attempt func(*steps) error) (Provenance, error) {
-	heads, err := r.heads(ctx, s.Board)
+	heads, err := merge.Heads(ctx, r.Log, s.Board)
 	if err != nil {
 		return Provenance{}, err
 	}
@@ -225,18 +225,6 @@ func (r *Reader) answer(ctx context.Context, s Scope, in ranking.Instance, attem
 		case <-time.After(merge.PollInterval):
 		}
 	}
-}
-
-func (r *Reader) heads(ctx context.Context, v *catalog.View) ([]uint64, error) {
-	heads := make([]uint64, v.Plan.Stream.Partitions)
-	for p := range heads {
-		head, err := r.Log.Head(ctx, v.StreamID, p)
-		if err != nil {
-			return nil, fmt.Errorf("read head of %s/%d: %w", v.StreamID, p, err)
-		}
-		heads[p] = head
-	}
-	return heads, nil
 }
 
 func boardsOf(v *catalog.View) []redisboard.Board {

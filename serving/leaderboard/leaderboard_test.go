@@ -18,9 +18,8 @@ import (
 	"github.com/millrace/millrace/ingest/stream"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/event"
-	"github.com/millrace/millrace/internal/plan"
+	"github.com/millrace/millrace/internal/plan/plantest"
 	"github.com/millrace/millrace/internal/problem"
-	"github.com/millrace/millrace/internal/sql"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/speed/redisboard"
 	"github.com/millrace/millrace/speed/redisview"
@@ -31,25 +30,10 @@ const partitions = 3
 // now is the tests' time: a Thursday.
 var now = time.Date(2026, 11, 26, 10, 30, 0, 0, time.UTC)
 
-func statement[S sql.Statement](tb testing.TB, text string) S {
-	tb.Helper()
-	parsed, err := sql.Parse(text)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return parsed[0].(S)
-}
-
 func define(tb testing.TB, options string) *catalog.View {
 	tb.Helper()
-	s, err := plan.BuildStream(statement[*sql.CreateStream](tb, "CREATE STREAM games (ts DateTime64(3), user String, n Nullable(Int64)) WITH (partition_by = 'user', partitions = 3)"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b, err := plan.BuildBoard(statement[*sql.CreateLeaderboard](tb, "CREATE LEADERBOARD best AS SELECT user, max(n) AS score FROM games GROUP BY user WITH ("+options+")"), s)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	b := plantest.Board(tb, "CREATE STREAM games (ts DateTime64(3), user String, n Nullable(Int64)) WITH (partition_by = 'user', partitions = 3)",
+		"CREATE LEADERBOARD best AS SELECT user, max(n) AS score FROM games GROUP BY user WITH ("+options+")")
 	return &catalog.View{ID: "best.1", StreamID: "games.1", Plan: b.View, Board: b}
 }
 

@@ -99,6 +99,16 @@ func parseMember(b *plan.Board, text string) (member, error) {
 	return member{name: v, key: key}, nil
 }
 
+// about finds what a question about one member is about.
+func (r *Reader) about(s Scope, name string) (ranking.Instance, Window, member, error) {
+	in, window, err := r.instance(s)
+	if err != nil {
+		return in, window, member{}, err
+	}
+	m, err := parseMember(s.Board.Board, name)
+	return in, window, m, err
+}
+
 func (m member) json() []byte { return format.AppendJSON(nil, m.name, 0) }
 
 // unknownMember says that a member is not in the window.
@@ -132,11 +142,7 @@ func (st *steps) place(m member, unknown error) (element []byte, members int64, 
 
 // Rank answers with a member's rank and score.
 func (r *Reader) Rank(ctx context.Context, s Scope, name string) (*Standing, error) {
-	in, window, err := r.instance(s)
-	if err != nil {
-		return nil, err
-	}
-	m, err := parseMember(s.Board.Board, name)
+	in, window, m, err := r.about(s, name)
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +174,7 @@ func (r *Reader) Rank(ctx context.Context, s Scope, name string) (*Standing, err
 
 // Around answers with a member and up to n members on each side of it.
 func (r *Reader) Around(ctx context.Context, s Scope, name string, n int) (*Answer, error) {
-	in, window, err := r.instance(s)
-	if err != nil {
-		return nil, err
-	}
-	m, err := parseMember(s.Board.Board, name)
+	in, window, m, err := r.about(s, name)
 	if err != nil {
 		return nil, err
 	}

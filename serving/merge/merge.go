@@ -183,7 +183,7 @@ func (m *Merger) merge(ctx context.Context, q *Query) (*merged, error) {
 	if err != nil {
 		return nil, err
 	}
-	heads, err := m.heads(ctx, q.View)
+	heads, err := Heads(ctx, m.log, q.View)
 	if err != nil {
 		return nil, err
 	}

@@ -72,10 +72,11 @@ func (r *reading) lost() bool {
 	return false
 }
 
-func (m *Merger) heads(ctx context.Context, v *catalog.View) ([]uint64, error) {
+// Heads returns the newest acknowledged entry of each partition of a view's stream.
+func Heads(ctx context.Context, log Log, v *catalog.View) ([]uint64, error) {
 	heads := make([]uint64, v.Plan.Stream.Partitions)
 	for p := range heads {
-		head, err := m.log.Head(ctx, v.StreamID, p)
+		head, err := log.Head(ctx, v.StreamID, p)
 		if err != nil {
 			return nil, fmt.Errorf("read head of %s/%d: %w", v.StreamID, p, err)
 		}

@@ -69,6 +69,7 @@ type Worker struct {
 	log   *slog.Logger
 	ready chan struct{} // closed once the state has stood in Redis
 	stood bool
+	state statusBox
 }
 
 // New returns a worker; Run makes it work.
@@ -104,10 +105,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	for {
 		s := newSession(w)
 		err := s.run(ctx, anew)
+		select {
+		case <-ctx.Done():
+			return nil
+		default:
+		}
 		var trimmed *stream.TrimmedError
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case errors.Is(err, redisview.ErrFenced):
 			return fmt.Errorf("leaderboard %s of partition %d: %w", w.o.ID, w.o.Tail.Partition, err)
 		case errors.Is(err, redisview.ErrLost):
@@ -121,6 +125,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		pause = min(max(2*pause, firstBackoff), maxBackoff)
 		w.o.Metrics.failures.WithLabelValues(w.o.ID).Inc()
+		w.noteFailure(err)
 		w.log.Warn("leaderboard stands still and tries again", "pause", pause, "error", err)
 		select {
 		case <-ctx.Done():

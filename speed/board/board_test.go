@@ -25,8 +25,8 @@ import (
 	"github.com/millrace/millrace/internal/agg"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
+	"github.com/millrace/millrace/internal/plan/plantest"
 	"github.com/millrace/millrace/internal/ranking"
-	"github.com/millrace/millrace/internal/sql"
 	"github.com/millrace/millrace/speed/embedded/redistest"
 	"github.com/millrace/millrace/speed/redisboard"
 	"github.com/millrace/millrace/speed/redisview"
@@ -39,15 +39,6 @@ const (
 	games = `CREATE STREAM games (ts DateTime64(3), user String, n Int64) WITH (event_time = 'ts', partition_by = 'user', partitions = 2)`
 	best  = `CREATE LEADERBOARD best AS SELECT user, sum(n) AS score FROM games GROUP BY user WITH (windows = 'all,day', tie = 'first', keep = '30d')`
 )
-
-func statement[S sql.Statement](tb testing.TB, text string) S {
-	tb.Helper()
-	parsed, err := sql.Parse(text)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return parsed[0].(S)
-}
 
 // rig is a log of two partitions, a Redis, and a worker of the first partition between them.
 type rig struct {
@@ -67,17 +58,14 @@ type rig struct {
 
 func newRig(t *testing.T, url string) *rig {
 	t.Helper()
-	s, err := plan.BuildStream(statement[*sql.CreateStream](t, games))
-	must(t, err)
 	seed := rand.Uint64()
+	var err error
 	if v := os.Getenv("MILLRACE_TEST_SEED"); v != "" {
 		seed, err = strconv.ParseUint(v, 10, 64)
 		must(t, err)
 	}
 	t.Logf("MILLRACE_TEST_SEED=%d", seed)
-	r := &rig{t: t, random: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(1_700_000_000, 0), cut: worker.Cut{Epoch: event.NoEpoch}}
-	r.plan, err = plan.BuildBoard(statement[*sql.CreateLeaderboard](t, best), s)
-	must(t, err)
+	r := &rig{t: t, random: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(1_700_000_000, 0), cut: worker.Cut{Epoch: event.NoEpoch}, plan: plantest.Board(t, games, best)}
 	back := memstream.NewStore(r.clock).Open()
 	r.log, err = back.Open(t.Context(), "games.1", 2)
 	must(t, err)
@@ -337,12 +325,19 @@ func (r *rig) expect(floor int64) string {
 // settle waits until Redis holds the whole log, and compares it.
 func (r *rig) settle() {
 	r.t.Helper()
+	r.settleAt(r.expect)
+}
+
+// settleAt waits until Redis holds the whole log, and compares it with what is expected
+// with the floor that it has.
+func (r *rig) settleAt(expect func(floor int64) string) {
+	r.t.Helper()
 	head, err := r.log.Head(r.t.Context(), 0)
 	must(r.t, err)
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		got, c, ok := r.content()
 		if ok && c.Seq == head {
-			if want := r.expect(c.Floor); got != want {
+			if want := expect(c.Floor); got != want {
 				r.t.Fatalf("at entry %d Redis holds\n%snot\n%s", c.Seq, got, want)
 			}
 			return
@@ -421,20 +416,7 @@ func TestTrimmed(t *testing.T) {
 		w = r.startWith(func(_ context.Context, each func(*event.Batch) error) (worker.Cut, error) {
 			return frozen, each(batchOf(whole))
 		})
-		head, err := r.log.Head(t.Context(), 0)
-		must(t, err)
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-			got, c, ok := r.content()
-			if ok && c.Seq == head {
-				if got != want {
-					t.Fatalf("Redis holds\n%snot\n%s", got, want)
-				}
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("waited in vain; it is %+v", c)
-			}
-		}
+		r.settleAt(func(int64) string { return want })
 		w.stop(t)
 	})
 }

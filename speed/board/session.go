@@ -43,6 +43,7 @@ func (s *session) run(ctx context.Context, anew bool) error {
 		return err
 	}
 	s.stands()
+	s.note()
 	o := s.o.Tail
 	o.After, o.ArrivalFrom = s.stored.Seq, s.stored.Arrival
 	if o.After == 0 {
@@ -170,7 +171,7 @@ func (s *session) flush(ctx context.Context) error {
 	s.delta.Reset()
 	s.stored, s.applied, s.verified, s.progressed = next, next, time.Now(), true
 	s.o.Metrics.flushed(s.o.ID, time.Since(began), s.tally.Len())
-	s.o.Metrics.at(s.o.ID, s.o.Tail.Partition, next.Arrival)
+	s.note()
 	return nil
 }
 

@@ -129,6 +129,36 @@ func (w *boardsAtWork) stop() {
 	w.wg.Wait()
 }
 
+// BoardStatus is the state of one leaderboard.
+type BoardStatus struct {
+	Windows   []string `json:"windows"`
+	LagMillis int64    `json:"lag_ms"` // of the partition that is furthest behind
+	Error     string   `json:"error,omitempty"`
+}
+
+// boardStatus says where a leaderboard stands; nil for a view that is none.
+func (a *Appliance) boardStatus(r *running, v *catalog.View) *BoardStatus {
+	if v.Board == nil {
+		return nil
+	}
+	s := &BoardStatus{Windows: v.Board.WindowNames()}
+	a.mu.RLock()
+	work := r.boards[v.ID]
+	a.mu.RUnlock()
+	if work == nil {
+		return s // being created or dropped at this moment
+	}
+	now := time.Now()
+	for partition, w := range work.workers {
+		at := w.Status()
+		s.LagMillis = max(s.LagMillis, merge.PartitionAt(partition, at.Seq, r.log.acked(partition), at.Arrival, now).LagMillis)
+		if at.Error != "" {
+			s.Error = at.Error
+		}
+	}
+	return s
+}
+
 // boardHistory reads what is published of a leaderboard in one partition.
 func (a *Appliance) boardHistory(v *catalog.View, partition int) board.History {
 	whole := true // no window but all time: the days need not be told apart

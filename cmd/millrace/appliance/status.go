@@ -56,6 +56,8 @@ type ViewStatus struct {
 	State      string             `json:"state"`
 	Error      string             `json:"error,omitempty"`
 	Batch      batchState         `json:"batch"`
+	// Leaderboard is there for a leaderboard only.
+	Leaderboard *BoardStatus `json:"leaderboard,omitempty"`
 }
 
 // ColumnStatus is one column of a view.
@@ -118,6 +120,9 @@ func (a *Appliance) Status(ctx context.Context) any {
 			a.speedStatus(r, v.ID, &vs)
 			if vs.Error != "" {
 				trouble = append(trouble, fmt.Errorf("view %s: %s", vs.Name, vs.Error))
+			}
+			if vs.Leaderboard = a.boardStatus(r, v); vs.Leaderboard != nil && vs.Leaderboard.Error != "" {
+				trouble = append(trouble, fmt.Errorf("leaderboard %s: %s", vs.Name, vs.Leaderboard.Error))
 			}
 			s.Views = append(s.Views, vs)
 		}
