@@ -37,6 +37,7 @@ var commands = []command{
 	{"rebuild", "VIEW", "recompute a view from the beginning of the lake", rebuild},
 	{"status", "", "show the state of every layer", status},
 	{"errors", "list|replay STREAM", "show or send again what was refused", errorsCommand},
+	{"token", "create --data DIR [--role ROLE] NAME", "make a token in the data directory of a stopped server", createTokenOffline},
 	{"engine", "fetch", "fetch the embedded ClickHouse engine", engineCommand},
 	{"doctor", "[--config FILE]", "check every part and say what to do", doctor},
 	{"version", "", "print the version", func(context.Context, []string) error { fmt.Println(version); return nil }},

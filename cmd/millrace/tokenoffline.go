@@ -11,15 +11,18 @@ import (
 	"github.com/millrace/millrace/serving/auth"
 )
 
-// createTokenOffline makes a token in the data directory of a server that is stopped. The
-// token goes to standard output and what it is to standard error, so that a script takes
-// the one.
+// createTokenOffline is token create on the data directory of a server that is stopped: the
+// way back in where no admin token is left. The token goes to standard output and what it
+// is to standard error, so that a script takes the one.
 func createTokenOffline(ctx context.Context, args []string) error {
 	fs := flags("token create")
 	load := config.Flags(fs)
 	role := fs.String("role", string(access.Admin), "ingest, read, sql or admin")
 	expires := fs.String("expires", "", "a span such as 720h, or RFC 3339; empty: never")
-	if err := fs.Parse(args); err != nil {
+	if len(args) == 0 || args[0] != "create" {
+		return errUsage
+	}
+	if err := fs.Parse(args[1:]); err != nil {
 		return err
 	}
 	if fs.NArg() < 1 {

@@ -346,7 +346,7 @@ func TestCrossOrigin(t *testing.T) {
 func TestTokenRoutes(t *testing.T) {
 	w := newWorld(t, Options{Anonymous: local})
 	post := func(body string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest("POST", "/v1/tokens", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/v1/tokens", strings.NewReader(body))
 		r.Host = "localhost"
 		reply := httptest.NewRecorder()
 		w.handler.ServeHTTP(reply, r)

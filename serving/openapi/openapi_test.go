@@ -145,7 +145,7 @@ func TestRoutesServeDocumentAndPage(t *testing.T) {
 	h := table.Handler(func(_ route.Route, h http.Handler) http.Handler { return h })
 	ask := func(path string) string {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != http.StatusOK {
 			t.Errorf("%s: %d", path, w.Code)
 		}
