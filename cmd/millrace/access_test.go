@@ -102,6 +102,13 @@ func TestAccess(t *testing.T) {
 	expect(reader, "GET", "/metrics", "", http.StatusForbidden)
 	expect(reader, "POST", "/v1/sql", "SELECT 1", http.StatusForbidden)
 	expect(reader, "GET", "/v1/audit", "", http.StatusForbidden)
+	_, analyst := make(`{"name":"analyst","role":"sql"}`)
+	expect(analyst, "POST", "/v1/sql", "SELECT count() FROM visits", http.StatusOK)
+	for _, sql := range []string{"DROP VIEW hits", "CREATE STREAM mine (ts DateTime64(3)) WITH (event_time = 'ts')", "DROP STREAM IF EXISTS secrets"} {
+		if text := expect(analyst, "POST", "/v1/sql", sql, http.StatusForbidden); !strings.Contains(text, "manage") {
+			t.Errorf("%s: %s does not name the right", sql, text)
+		}
+	}
 	expect(writer, "GET", "/v1/views/hits", "", http.StatusForbidden)
 	expect("", "GET", "/v1/status", "", http.StatusUnauthorized)
 	expect("", "GET", "/readyz", "", http.StatusOK)
@@ -118,7 +125,7 @@ func TestAccess(t *testing.T) {
 		t.Error("another first token was printed")
 	}
 	var listed struct{ Tokens []auth.Token }
-	if err := json.Unmarshal([]byte(expect(admin, "GET", "/v1/tokens", "", http.StatusOK)), &listed); err != nil || len(listed.Tokens) != 3 {
+	if err := json.Unmarshal([]byte(expect(admin, "GET", "/v1/tokens", "", http.StatusOK)), &listed); err != nil || len(listed.Tokens) != 4 {
 		t.Fatalf("%v: %+v", err, listed)
 	}
 	for _, token := range listed.Tokens {
