@@ -2,26 +2,20 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/millrace/millrace/cmd/millrace/appliance"
+	"github.com/millrace/millrace/cmd/millrace/webserver/certtest"
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/clickhouse/enginetest"
 	"github.com/millrace/millrace/internal/config"
@@ -69,7 +63,7 @@ func TestAccess(t *testing.T) {
 		}
 		return text
 	}
-	create := func(request string) (id, token string) {
+	make := func(request string) (id, token string) {
 		t.Helper()
 		var made struct{ ID, Token string }
 		if err := json.Unmarshal([]byte(expect(admin, "POST", "/v1/tokens", request, http.StatusCreated)), &made); err != nil {
@@ -83,8 +77,8 @@ func TestAccess(t *testing.T) {
 	} {
 		expect(admin, "POST", "/v1/sql", sql, http.StatusOK)
 	}
-	_, writer := create(`{"name":"site","role":"ingest","objects":["visits"]}`)
-	readerID, reader := create(`{"name":"board","role":"read","objects":["hits"],"expires":"1h"}`)
+	_, writer := make(`{"name":"site","role":"ingest","objects":["visits"]}`)
+	readerID, reader := make(`{"name":"board","role":"read","objects":["hits"],"expires":"1h"}`)
 	post := func(path string) int {
 		status, _ := s.as("", "POST", path, "application/x-ndjson", `{"ts":"2026-01-01","page":"/"}`)
 		return status
@@ -108,6 +102,13 @@ func TestAccess(t *testing.T) {
 	expect(reader, "GET", "/metrics", "", http.StatusForbidden)
 	expect(reader, "POST", "/v1/sql", "SELECT 1", http.StatusForbidden)
 	expect(reader, "GET", "/v1/audit", "", http.StatusForbidden)
+	_, analyst := make(`{"name":"analyst","role":"sql"}`)
+	expect(analyst, "POST", "/v1/sql", "SELECT count() FROM visits", http.StatusOK)
+	for _, sql := range []string{"DROP VIEW hits", "CREATE STREAM mine (ts DateTime64(3)) WITH (event_time = 'ts')", "DROP STREAM IF EXISTS secrets"} {
+		if text := expect(analyst, "POST", "/v1/sql", sql, http.StatusForbidden); !strings.Contains(text, "manage") {
+			t.Errorf("%s: %s does not name the right", sql, text)
+		}
+	}
 	expect(writer, "GET", "/v1/views/hits", "", http.StatusForbidden)
 	expect("", "GET", "/v1/status", "", http.StatusUnauthorized)
 	expect("", "GET", "/readyz", "", http.StatusOK)
@@ -124,7 +125,7 @@ func TestAccess(t *testing.T) {
 		t.Error("another first token was printed")
 	}
 	var listed struct{ Tokens []auth.Token }
-	if err := json.Unmarshal([]byte(expect(admin, "GET", "/v1/tokens", "", http.StatusOK)), &listed); err != nil || len(listed.Tokens) != 3 {
+	if err := json.Unmarshal([]byte(expect(admin, "GET", "/v1/tokens", "", http.StatusOK)), &listed); err != nil || len(listed.Tokens) != 4 {
 		t.Fatalf("%v: %+v", err, listed)
 	}
 	for _, token := range listed.Tokens {
@@ -151,44 +152,32 @@ func TestAccess(t *testing.T) {
 	}
 
 	// The way back in.
-	cfg := config.Default()
-	cfg.DataDir = s.args[3]
-	request := auth.Request{Name: "rescue", Role: access.Admin}
-	if _, _, err := appliance.CreateTokenOffline(t.Context(), cfg, request); err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("while the server runs: %v", err)
+	create := []string{"token", "create", "--data", s.args[3], "--role", "admin", "rescue"}
+	if out, errs, code := cli(t, nil, "", create...); code != 1 || out != "" || !strings.Contains(errs, "in use by another millrace") {
+		t.Errorf("while the server runs: %d %s %s", code, out, errs)
 	}
 	s.stop()
-	_, rescue, err := appliance.CreateTokenOffline(t.Context(), cfg, request)
-	if err != nil {
-		t.Fatal(err)
+	out, errs, code := cli(t, nil, "", create...)
+	if code != 0 || !strings.Contains(errs, "shown only now") {
+		t.Fatalf("offline: %d %s %s", code, out, errs)
 	}
 	s.start()
-	expect(rescue, "GET", "/v1/tokens", "", http.StatusOK)
-	cfg.DataDir = t.TempDir()
-	if _, _, err := appliance.CreateTokenOffline(t.Context(), cfg, request); err == nil || !strings.Contains(err.Error(), "--data") {
-		t.Errorf("where no server was: %v", err)
+	expect(strings.TrimSpace(out), "GET", "/v1/tokens", "", http.StatusOK)
+	create[3] = t.TempDir()
+	if out, errs, code := cli(t, nil, "", create...); code != 1 || out != "" || !strings.Contains(errs, "name the server's data_dir by --data") {
+		t.Errorf("where no server was: %d %s %s", code, out, errs)
+	}
+	for _, args := range [][]string{{"token"}, {"token", "create"}, {"token", "make", "x"}} {
+		if _, _, code := cli(t, nil, "", args...); code != 2 {
+			t.Errorf("%v: exit code %d", args, code)
+		}
 	}
 }
 
 // TestServeOverTLS runs the server in this process with a certificate.
 func TestServeOverTLS(t *testing.T) {
 	dir := t.TempDir()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	certificate, key := certtest.Pair(t, 1)
 	cfg := config.Default()
 	cfg.DataDir, cfg.Listen, cfg.ClickHouseDSN = filepath.Join(dir, "data"), "127.0.0.1:0", enginetest.Engine(t).DSN()
 	cfg.TLSCert, cfg.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -197,8 +186,7 @@ func TestServeOverTLS(t *testing.T) {
 	if err := serve(t.Context(), cfg, quiet, nil); err == nil || !strings.Contains(err.Error(), "tls.cert") {
 		t.Errorf("without its files: %v", err)
 	}
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	for path, data := range map[string][]byte{cfg.TLSCert: certificate, cfg.TLSKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs})} {
+	for path, data := range map[string][]byte{cfg.TLSCert: certificate, cfg.TLSKey: key} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +195,7 @@ func TestServeOverTLS(t *testing.T) {
 	pool.AppendCertsFromPEM(certificate)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "localhost"}}}
 	ctx, cancel := context.WithCancel(t.Context())
-	err = serve(ctx, cfg, quiet, func(_ context.Context, url string) error {
+	err := serve(ctx, cfg, quiet, func(_ context.Context, url string) error {
 		defer cancel()
 		defer client.CloseIdleConnections()
 		reply, err := client.Get(url + "/v1/whoami")

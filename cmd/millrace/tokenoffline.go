@@ -11,9 +11,9 @@ import (
 	"github.com/millrace/millrace/serving/auth"
 )
 
-// createTokenOffline makes a token in the data directory of a server that is stopped. The
-// token goes to standard output and what it is to standard error, so that a script takes
-// the one.
+// createTokenOffline is token create on the data directory of a server that is stopped: the
+// way back in where no admin token is left. The token goes to standard output and what it
+// is to standard error, so that a script takes the one.
 func createTokenOffline(ctx context.Context, args []string) error {
 	fs := flags("token create")
 	load := config.Flags(fs)

@@ -169,6 +169,15 @@ func TestAnActIsWrittenDownBeforeItBegins(t *testing.T) {
 	if got := fmt.Sprint(outcomes()); got != "[drop /problems/internal drop begun]" {
 		t.Errorf("afterwards %s", got)
 	}
+	// What is not on the disk has not been written down.
+	lost, syncs := errors.New("the disk is gone"), 0
+	l.o.Sync = func(*os.File) error { syncs++; return lost }
+	if err := Act(t.Context(), l, "drop", "y", func(context.Context) (int64, error) { t.Error("it ran"); return 0, nil }); !errors.Is(err, lost) || syncs != 1 {
+		t.Errorf("%d syncs, %v", syncs, err)
+	}
+	if Query(t.Context(), l, "SELECT 1")(1, nil); syncs != 1 {
+		t.Errorf("%d syncs for a query", syncs)
+	}
 	// With a log that cannot be written nothing is done, and a query goes on.
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

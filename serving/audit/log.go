@@ -44,6 +44,8 @@ type Options struct {
 	FileBytes int64
 	Files     int
 	Now       func() time.Time
+	// Sync overrides how an entry is made durable, in tests.
+	Sync func(*os.File) error
 }
 
 // Log is the log, NDJSON in files audit-N.ndjson of which the highest N is the newest. It
@@ -64,6 +66,9 @@ func Open(o Options) (*Log, error) {
 	o.Files = cmp.Or(o.Files, maxFiles)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Sync == nil {
+		o.Sync = (*os.File).Sync
 	}
 	l := &Log{o: o, failed: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "millrace_audit_failures_total", Help: "Entries of the audit log that could not be written.",
@@ -171,7 +176,7 @@ func (l *Log) record(ctx context.Context, e Entry) error {
 	n, err := l.file.Write(line)
 	l.size += int64(n)
 	if err == nil && e.Outcome == Begun {
-		err = l.file.Sync()
+		err = l.o.Sync(l.file)
 	}
 	if err != nil {
 		if n > 0 && n < len(line) { // half a line: the next entry must not hang on to it
@@ -186,7 +191,7 @@ func (l *Log) record(ctx context.Context, e Entry) error {
 
 // rotate begins the next file and removes those that are too many.
 func (l *Log) rotate() error {
-	if err := l.file.Sync(); err != nil {
+	if err := l.o.Sync(l.file); err != nil {
 		return err
 	}
 	if err := l.open(l.number + 1); err != nil {

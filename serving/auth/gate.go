@@ -59,11 +59,19 @@ func (g *Gate) Identify(r *http.Request) (access.Principal, error) {
 	return g.find(secret)
 }
 
-// Admit is Identify, and then the caller's rate: 429 where it sends too much. Requests
-// with a bad token count for their address.
-func (g *Gate) Admit(r *http.Request) (access.Principal, error) {
+// Enter is for listeners that have no route table. It identifies the caller, counts the
+// request for its rate (429 where there are too many; one with a bad token counts for its
+// address), and returns the request with a context that carries the caller and its address.
+// What the caller may do is left to the listener: nobody has the zero Principal.
+func (g *Gate) Enter(r *http.Request) (*http.Request, error) {
 	p, err := g.Identify(r)
-	return p, errors.Join(g.limits.take(g.caller(p, err, r)), err)
+	if lerr := g.limits.take(g.caller(p, err, r)); lerr != nil {
+		return nil, lerr
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.WithContext(access.With(audit.WithAddress(r.Context(), audit.Host(r.RemoteAddr)), p)), nil
 }
 
 // caller is whom a request counts for: its token, or its address without a valid one.

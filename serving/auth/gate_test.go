@@ -280,6 +280,37 @@ func TestRates(t *testing.T) {
 	}
 }
 
+// TestEnter is the way of a listener without routes: the same callers and rates.
+func TestEnter(t *testing.T) {
+	tokens := open(t, newStore(), newClock())
+	made, secret := create(t, tokens, Request{Name: "t", Role: access.SQL})
+	g := New(Options{Tokens: tokens, Audit: &ledger{}, Anonymous: local, Requests: 1, Burst: 2})
+	enter := func(host, token string) (string, error) {
+		r := httptest.NewRequest(http.MethodPost, "/?query=SELECT+1", nil)
+		r.Host = host
+		r.Header.Set("X-ClickHouse-Key", token)
+		r, err := g.Enter(r)
+		if err != nil {
+			return "", err
+		}
+		return access.From(r.Context()).ID, nil
+	}
+	for _, c := range []struct{ host, token, id string }{
+		{"localhost", "", "local"}, {"evil.example", "", ""}, {"evil.example", secret, made.ID}, {"localhost", secret, made.ID},
+	} {
+		if id, err := enter(c.host, c.token); err != nil || id != c.id {
+			t.Errorf("%s with %.5q: %q, %v; want %q", c.host, c.token, id, err, c.id)
+		}
+	}
+	_, err := enter("localhost", secret)
+	refused(t, err, http.StatusTooManyRequests, "rate-limit")
+	_, err = enter("localhost", newSecret())
+	refused(t, err, http.StatusTooManyRequests, "rate-limit")
+	g = New(Options{Tokens: tokens, Audit: &ledger{}, Anonymous: local})
+	_, err = enter("localhost", newSecret())
+	refused(t, err, http.StatusUnauthorized, "token-unknown")
+}
+
 func TestCallersAreBounded(t *testing.T) {
 	l := newLimits(1, 1)
 	if err := l.take("busy"); err != nil {
@@ -346,7 +377,7 @@ func TestCrossOrigin(t *testing.T) {
 func TestTokenRoutes(t *testing.T) {
 	w := newWorld(t, Options{Anonymous: local})
 	post := func(body string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest("POST", "/v1/tokens", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/v1/tokens", strings.NewReader(body))
 		r.Host = "localhost"
 		reply := httptest.NewRecorder()
 		w.handler.ServeHTTP(reply, r)

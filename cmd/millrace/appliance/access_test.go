@@ -356,6 +356,20 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 			t.Errorf("%s has no Doc: give it an ID, a tag, a summary, parameters, replies and errors", name)
 		}
 	}
+	var public []string
+	for _, r := range a.Routes() {
+		switch {
+		case r.Right == access.Public:
+			public = append(public, r.Method+" "+r.Path)
+		case r.Method != http.MethodGet && r.Right == access.Watch:
+			t.Errorf("%s %s asks for %s only", r.Method, r.Path, r.Right)
+		}
+	}
+	slices.Sort(public)
+	// What is public is decided here as well as in the table.
+	if want := []string{"GET /docs/api", "GET /healthz", "GET /openapi.json", "GET /readyz", "GET /v1/whoami", "GET /{$}"}; !slices.Equal(public, want) {
+		t.Errorf("public are %q, want %q: a route for everybody has to be listed in this test too", public, want)
+	}
 	if len(a.Routes()) < 10 {
 		t.Errorf("there are %d routes only", len(a.Routes()))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/serving/audit"
 	"github.com/millrace/millrace/serving/chhttp"
 	"github.com/millrace/millrace/serving/httpapi"
@@ -21,7 +22,14 @@ func (a *Appliance) ClickHouse() http.Handler {
 	}, []string{"ok"})
 	a.metrics.registry.MustRegister(seconds)
 	endpoint := chhttp.New(chhttp.Options{
-		Executor: auditedExecutor{a.executor, a.guard.audit}, Identify: a.guard.gate.Admit, Log: a.o.Log,
+		Executor: auditedExecutor{a.executor, a.guard.audit}, Log: a.o.Log,
+		Identify: func(r *http.Request) (access.Principal, error) {
+			r, err := a.guard.gate.Enter(r)
+			if err != nil {
+				return access.Principal{}, err
+			}
+			return access.From(r.Context()), nil
+		},
 		Done: func(ctx context.Context, o chhttp.Outcome) {
 			if o.Refused {
 				// What somebody tried belongs to the log; that it could not be written does not

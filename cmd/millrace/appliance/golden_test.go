@@ -1,10 +1,8 @@
 package appliance
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,7 +14,6 @@ import (
 
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/clickhouse/enginetest"
-	"github.com/millrace/millrace/internal/config"
 )
 
 func TestMain(m *testing.M) { enginetest.Main(m) }
@@ -40,18 +37,7 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
-	c := config.Default()
-	c.DataDir, c.Epoch, c.Flush, c.Grace = t.TempDir(), time.Second, 20*time.Millisecond, time.Second
-	c.ClickHouseDSN = enginetest.Engine(t).DSN()
-	a, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler), Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	a := start(t, nil)
 	for _, path := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".golden"), func(t *testing.T) {
 			text, err := os.ReadFile(path)

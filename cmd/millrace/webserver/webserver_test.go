@@ -3,17 +3,11 @@ package webserver
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -23,31 +17,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/millrace/millrace/cmd/millrace/webserver/certtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// pair makes a certificate of localhost with a serial number, and its key.
-func pair(t *testing.T, serial int64) (cert, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs})
-}
 
 // files is where a test keeps its certificate. Each writing has a later time of change, so
 // that the clock's grain does not matter.
@@ -72,7 +46,7 @@ func (f *files) write(path string, data []byte) {
 func TestCertificateIsReadAgain(t *testing.T) {
 	dir := t.TempDir()
 	f := &files{t: t, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
-	cert1, key1 := pair(t, 1)
+	cert1, key1 := certtest.Pair(t, 1)
 	f.write(f.cert, cert1)
 	f.write(f.key, key1)
 	var log bytes.Buffer
@@ -100,7 +74,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	if n := serial(); n != 1 {
 		t.Errorf("serial %d, want 1", n)
 	}
-	cert2, key2 := pair(t, 2)
+	cert2, key2 := certtest.Pair(t, 2)
 	f.write(f.cert, cert2) // its key is still the old one
 	if n := serial(); n != 1 {
 		t.Errorf("half replaced: serial %d, want 1", n)
@@ -147,8 +121,8 @@ func TestCertificateIsReadAgain(t *testing.T) {
 
 func TestBadCertificateIsRefusedAtStart(t *testing.T) {
 	dir := t.TempDir()
-	cert, key := pair(t, 1)
-	other, _ := pair(t, 2)
+	cert, key := certtest.Pair(t, 1)
+	other, _ := certtest.Pair(t, 2)
 	path := func(name string, data []byte) string {
 		p := filepath.Join(dir, name)
 		if err := os.WriteFile(p, data, 0o600); err != nil {
