@@ -28,13 +28,14 @@ var deniedScalars = map[string]string{
 	"transactionID": others, "transactionLatestSnapshot": others, "transactionOldestSnapshot": others,
 	"currentProfiles": others, "currentRoles": others, "defaultProfiles": others, "defaultRoles": others, "enabledProfiles": others,
 	"enabledRoles": others, "authenticatedUser": others, "getClientHTTPHeader": others,
-	// These stand for the caller's own; see Constants.
+	// These stand for the caller's own, or for the same of every server; see Constants.
 	"currentUser": others, "currentDatabase": others, "currentSchemas": others,
+	"FQDN": server, "hostName": server, "displayName": server, "revision": server,
 
-	"FQDN": server, "hostName": server, "displayName": server, "serverUUID": server, "buildId": server, "uptime": server,
+	"serverUUID": server, "buildId": server, "uptime": server,
 	"tcpPort": server, "getServerPort": server, "getServerSetting": server, "getSetting": server, "getSettingOrDefault": server,
 	"getMergeTreeSetting": server, "getMacro": server, "getOSKernelVersion": server, "getMaxTableNameLengthForDatabase": server,
-	"globalVariable": server, "shardCount": server, "shardNum": server, "zookeeperSessionUptime": server, "chdb": server, "revision": server,
+	"globalVariable": server, "shardCount": server, "shardNum": server, "zookeeperSessionUptime": server, "chdb": server,
 	"tid": server, "logTrace": server, "hasThreadFuzzer": server,
 
 	"joinGet": catalogs, "joinGetOrNull": catalogs, "hasColumnInTable": catalogs, "evalMLMethod": catalogs,
