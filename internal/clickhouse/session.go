@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
 
 	"github.com/millrace/millrace/internal/event"
 )
@@ -65,11 +66,27 @@ type Question struct {
 	QueryID  string            // "" lets ClickHouse choose
 }
 
+// RowsTrailer is the HTTP trailer by which the embedded engine says how many rows a whole
+// answer has. A server of ClickHouse sends its counts before the answer, where it has only
+// begun to count.
+const RowsTrailer = "X-Millrace-Rows"
+
 // Reply is an answer as it comes. An error after the first bytes comes from Body.Read.
 // Closing Body ends the query.
 type Reply struct {
-	Body   io.ReadCloser
-	Header http.Header
+	Body     io.ReadCloser
+	Header   http.Header
+	response *http.Response
+}
+
+// Rows returns how many rows the answer has, once Body was read to its end; 0 before. Of an
+// external server it is not known, and 0.
+func (r *Reply) Rows() int64 {
+	n, err := strconv.ParseInt(r.response.Trailer.Get(RowsTrailer), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // Ask runs a query for the last time in the session: read only, whatever its text says or
@@ -91,10 +108,10 @@ func (s *Session) Ask(ctx context.Context, q Question) (*Reply, error) {
 	s.asked = true
 	body, err := s.c.conn.QueryFormat(context.WithValue(call, exchangeKey{}, x), q.Format, q.Text)
 	if err != nil {
-		s.asked = x.header != nil
+		s.asked = x.response != nil
 		return nil, wrap(ctx, "query", err)
 	}
-	return &Reply{Body: &rawResult{ReadCloser: body, ctx: ctx}, Header: x.header}, nil
+	return &Reply{Body: &rawResult{ReadCloser: body, ctx: ctx}, Header: x.response.Header, response: x.response}, nil
 }
 
 // Close ends the session, and with it its tables. It is safe to call twice.

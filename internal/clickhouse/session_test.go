@@ -72,3 +72,22 @@ func TestSessionCloses(t *testing.T) {
 		}
 	}
 }
+
+// TestRowsOfAReply: the engine counts what it sends, in any format and however it comes.
+func TestRowsOfAReply(t *testing.T) {
+	c := enginetest.Client(t)
+	for _, format := range []string{"JSON", "CSVWithNames", "Native", "Parquet", "Vertical"} {
+		for query, want := range map[string]int64{
+			"SELECT number % 7 AS k, count() FROM numbers(1000) GROUP BY k": 7, "SELECT number FROM numbers(200000)": 200_000, "SELECT 1 WHERE false": 0,
+		} {
+			reply, err := c.NewSession().Ask(t.Context(), clickhouse.Question{Text: query, Format: format})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.Copy(io.Discard, reply.Body)
+			if err = errors.Join(err, reply.Body.Close()); err != nil || reply.Rows() != want {
+				t.Errorf("%s as %s: %d rows, %v, want %d", query, format, reply.Rows(), err, want)
+			}
+		}
+	}
+}

@@ -19,8 +19,8 @@ const formatRequest = "http_write_exception_in_output_format"
 // exchange is what a caller that passes a result on asks of the request, and learns of
 // the response, which the driver keeps to itself.
 type exchange struct {
-	revision uint64      // of Native blocks, for a client that decodes them
-	header   http.Header // of the response; nil until it has come
+	revision uint64         // of Native blocks, for a client that decodes them
+	response *http.Response // nil until it has come
 }
 
 // exchangeKey finds the *exchange of a context.
@@ -41,7 +41,7 @@ func (t plainNative) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response, err := t.next.transport.RoundTrip(r)
 	if err == nil && x != nil {
-		x.header = response.Header
+		x.response = response
 	}
 	return response, err
 }

@@ -323,11 +323,11 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestSourcesBefore reads the shapes of provenance of SQL before it was a list.
-func TestSourcesBefore(t *testing.T) {
+// TestSources reads the provenance of SQL, which is a list, and of a view, which is one.
+func TestSources(t *testing.T) {
 	for _, c := range []struct{ header, value, member string }{
 		{"Millrace-Provenance", `{"view":"v"}`, `,"provenance":{"view":"v"}`},
-		{"Millrace-Positions", `[3]`, `,"positions":[3]`},
+		{"Millrace-Provenance", `[{"stream":"s","positions":[3]}]`, `,"provenance":[{"stream":"s","positions":[3]}]`},
 		{"Millrace-Provenance", `[{"view":"v"}]`, `,"provenance":[{"view":"v"}]`},
 	} {
 		k := serve(t, func(w http.ResponseWriter, _ *http.Request) {

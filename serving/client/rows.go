@@ -146,11 +146,6 @@ func (r *Rows) member(name string) error {
 			return err
 		}
 		return errors.New(text)
-	case "positions": // as servers before lists of provenance said it of a stream
-		var s Source
-		err := json.Unmarshal(raw, &s.Positions)
-		r.sources = append(r.sources, s)
-		return err
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -48,25 +47,12 @@ func (c *Client) result(ctx context.Context, r call) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := headerSources(reply.Header)
+	list, err := sources(json.RawMessage(reply.Header.Get("Millrace-Provenance")))
 	if err != nil {
 		_ = reply.Body.Close()
 		return nil, err
 	}
 	return &Result{Body: reply.Body, ContentType: reply.Header.Get("Content-Type"), Sources: list}, nil
-}
-
-// headerSources reads the provenance in the header of an answer.
-func headerSources(h http.Header) ([]Source, error) {
-	list, err := sources(json.RawMessage(h.Get("Millrace-Provenance")))
-	if positions := h.Get("Millrace-Positions"); err == nil && positions != "" { // of servers before lists of provenance
-		var s Source
-		if err := json.Unmarshal([]byte(positions), &s.Positions); err != nil {
-			return nil, fmt.Errorf("read positions: %w", err)
-		}
-		list = append(list, s)
-	}
-	return list, err
 }
 
 // Rows runs statements like SQL and reads the answer of the last one row by row.

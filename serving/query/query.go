@@ -128,7 +128,7 @@ type Response struct {
 	Header      http.Header  // X-ClickHouse-* of the engine
 	Sources     []Source     // what the answer is made of
 	Statement   string       // select, show, describe, exists, create or drop
-	Rows        func() int64 // of the answer as far as it was read; nil: not known
+	Rows        func() int64 // of the answer, once Body was read to its end; 0 before
 }
 
 // Stream runs one statement.

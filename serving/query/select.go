@@ -172,6 +172,11 @@ func (j *job) ask(session *clickhouse.Session, r Request, text, statement string
 		return nil, err
 	}
 	body := &answerBody{job: j, reply: reply.Body}
+	rows := func() int64 {
+		body.mu.Lock()
+		defer body.mu.Unlock()
+		return reply.Rows()
+	}
 	j.hold(body.end)
 	head := make([]byte, holdBytes)
 	n, err := io.ReadFull(body, head)
@@ -190,13 +195,13 @@ func (j *job) ask(session *clickhouse.Session, r Request, text, statement string
 			header[name] = values
 		}
 	}
-	return &Response{Body: body, Format: r.Format, ContentType: contentType, Header: header, Sources: j.sources, Statement: statement}, nil
+	return &Response{Body: body, Format: r.Format, ContentType: contentType, Header: header, Sources: j.sources, Statement: statement, Rows: rows}, nil
 }
 
 // settings are what a query runs with: the caller's, under the limits.
 func (j *job) settings(wanted map[string]string) map[string]string {
 	settings := map[string]string{
-		"output_format_json_quote_64bit_integers": "0", "output_format_write_statistics": "0",
+		"output_format_json_quote_64bit_integers": "0", "output_format_json_escape_forward_slashes": "0", "output_format_write_statistics": "0",
 		"max_temporary_data_on_disk_size_for_query": strconv.Itoa(spillBytes),
 	}
 	for name, value := range wanted {

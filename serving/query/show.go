@@ -67,7 +67,7 @@ func (x *Executor) answer(ctx context.Context, r Request, statement string, b *e
 		if err := f.Write(&text, b); err != nil {
 			return nil, err
 		}
-		return &Response{Body: io.NopCloser(&text), Format: r.Format, ContentType: f.ContentType, Header: http.Header{}, Statement: statement}, nil
+		return &Response{Body: io.NopCloser(&text), Format: r.Format, ContentType: f.ContentType, Header: http.Header{}, Statement: statement, Rows: func() int64 { return int64(b.Rows) }}, nil
 	}
 	if x.Engine == nil {
 		return nil, problem.New(http.StatusNotImplemented, "no-query-engine", "this format needs the query engine", "ask for JSON, JSONEachRow, CSVWithNames or ArrowStream")

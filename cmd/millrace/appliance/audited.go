@@ -91,7 +91,7 @@ func (x auditedExecutor) audited(ctx context.Context, r query.Request, run func(
 // auditedBody ends the entry of a query when its answer is closed.
 type auditedBody struct {
 	io.ReadCloser
-	rows  func() int64 // nil: not known
+	rows  func() int64
 	ended func(rows int64, err error)
 	err   error
 	once  sync.Once
@@ -110,11 +110,7 @@ func (b *auditedBody) Read(p []byte) (int, error) {
 func (b *auditedBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.once.Do(func() {
-		var rows int64
-		if b.rows != nil {
-			rows = b.rows()
-		}
-		b.ended(rows, errors.Join(b.err, err))
+		b.ended(b.rows(), errors.Join(b.err, err))
 	})
 	return err
 }

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,14 +117,14 @@ func (c *catalog) names() names {
 // load asks the server for all names.
 func load(ctx context.Context, s Server) (names, error) {
 	var known names
-	rows, err := texts(ctx, s, "SHOW TABLES")
+	rows, err := texts(ctx, s, "SHOW TABLES", "name", "kind")
 	if err != nil {
 		return known, err
 	}
 	for i, row := range rows {
 		t := relation{name: row[0], kind: row[1]}
 		if i < describedTables {
-			described, err := texts(ctx, s, "DESCRIBE "+quote(t.name))
+			described, err := texts(ctx, s, "DESCRIBE "+quote(t.name), "name", "type", "comment")
 			if err != nil && ctx.Err() != nil {
 				return known, err
 			}
@@ -134,7 +135,7 @@ func load(ctx context.Context, s Server) (names, error) {
 		}
 		known.tables = append(known.tables, t)
 	}
-	functions, err := texts(ctx, s, "SHOW FUNCTIONS")
+	functions, err := texts(ctx, s, "SHOW FUNCTIONS", "name", "kind", "usage")
 	if err != nil {
 		return known, err
 	}
@@ -144,9 +145,9 @@ func load(ctx context.Context, s Server) (names, error) {
 	return known, nil
 }
 
-// texts runs a statement and returns its first three columns as text; those that it does
-// not have are empty.
-func texts(ctx context.Context, s Server, statement string) ([][3]string, error) {
+// texts runs a statement and returns up to three columns by name, as text; those that it
+// does not have are empty.
+func texts(ctx context.Context, s Server, statement string, columns ...string) ([][3]string, error) {
 	rows, err := s.Rows(ctx, statement, client.SQLOptions{})
 	if err != nil {
 		return nil, err
@@ -156,8 +157,8 @@ func texts(ctx context.Context, s Server, statement string) ([][3]string, error)
 	for rows.Next() {
 		var row [3]string
 		for i, raw := range rows.Raw() {
-			if i < len(row) {
-				row[i] = Text(raw).Text
+			if at := slices.Index(columns, rows.Columns()[i].Name); at >= 0 {
+				row[at] = Text(raw).Text
 			}
 		}
 		out = append(out, row)

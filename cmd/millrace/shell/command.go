@@ -89,10 +89,11 @@ func describeCommand(ctx context.Context, s *session, args []string) error {
 	if name[0] != '`' && name[0] != '"' {
 		name = quote(name)
 	}
+	p.Columns = []string{"name", "type", "comment"} // the rest is for other databases
 	if err := p.Run(ctx, s.server, "DESCRIBE "+name); err != nil {
 		return err
 	}
-	rows, err := texts(ctx, s.server, "SHOW CREATE "+name)
+	rows, err := texts(ctx, s.server, "SHOW CREATE "+name, "statement")
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type Printer struct {
 	Color    bool
 	Timing   bool
 	Rows     int           // most rows of a table that are drawn; 0: all
+	Columns  []string      // of a table, the only ones that are drawn; nil: all
 	Wait     time.Duration // for complete answers, see client.SQLOptions
 	// Progress gets a line that says how long the statement runs; nil: nobody looks.
 	Progress io.Writer
@@ -109,8 +110,12 @@ func (p *Printer) Run(ctx context.Context, s Server, statements string) error {
 // collect reads an answer, and keeps of it what is to be drawn.
 func (p *Printer) collect(rows *client.Rows, clock *clock) (*tabular.Table, int, error) {
 	t := &tabular.Table{}
-	for _, c := range rows.Columns() {
-		t.Columns = append(t.Columns, tabular.Column{Name: c.Name, Right: numeric(c.Type)})
+	var drawn []int
+	for i, c := range rows.Columns() {
+		if p.Columns == nil || slices.Contains(p.Columns, c.Name) {
+			t.Columns = append(t.Columns, tabular.Column{Name: c.Name, Right: numeric(c.Type)})
+			drawn = append(drawn, i)
+		}
 	}
 	total := 0
 	for rows.Next() {
@@ -119,9 +124,9 @@ func (p *Printer) collect(rows *client.Rows, clock *clock) (*tabular.Table, int,
 		if p.Rows > 0 && total > p.Rows && p.Format != "tsv" && p.Format != "markdown" {
 			continue
 		}
-		row := make([]tabular.Cell, len(t.Columns))
-		for i, raw := range rows.Raw() {
-			row[i] = Text(raw)
+		row := make([]tabular.Cell, len(drawn))
+		for i, column := range drawn {
+			row[i] = Text(rows.Raw()[column])
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -52,7 +52,7 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.answer(w, "", []string{"name", "kind", "usage"}, []any{"count", "aggregate", ""})
 		return
 	case strings.HasPrefix(statement, "DESCRIBE "):
-		f.answer(w, "", []string{"name", "type", "role"}, []any{"c_of_" + strings.Fields(statement)[1], "Int64", "key"})
+		f.answer(w, "", []string{"name", "type", "default_type", "comment"}, []any{"c_of_" + strings.Fields(statement)[1], "Int64", "", "key"})
 		return
 	case strings.HasPrefix(statement, "SHOW CREATE "):
 		f.answer(w, "", []string{"statement"}, []any{"CREATE VIEW v AS\nSELECT 1"})
@@ -180,7 +180,7 @@ func TestSession(t *testing.T) {
 		{"nothing", []string{"", ";", "-- so"}, "", "\n"},
 		{"leave", []string{`\q`, "SELECT 1;"}, "", ""},
 		{"list", []string{`\d`}, "", " name │ kind\n──────┼──────\n v    │ view\n1 row\n\n"},
-		{"describe", []string{`\d v`}, "", " name   │ type  │ role\n────────┼───────┼──────\n c_of_v │ Int64 │ key\n1 row\n\nCREATE VIEW v AS\nSELECT 1\n\n"},
+		{"describe", []string{`\d v`}, "", " name   │ type  │ comment\n────────┼───────┼─────────\n c_of_v │ Int64 │ key\n1 row\n\nCREATE VIEW v AS\nSELECT 1\n\n"},
 		{"one value a line", []string{`\x on`, "SELECT 1;"}, "SELECT 1", "expanded is on\n" +
 			"── row 1 ──────────────────\n n    │ 1\n text │ one\\x1b[2J\n── row 2 ──────────────────\n n    │ 22\n text │ NULL\n" +
 			"2 rows · v: generation 12 merged with speed, complete\n\n"},

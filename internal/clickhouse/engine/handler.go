@@ -11,7 +11,10 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/millrace/millrace/internal/clickhouse"
 )
 
 // insertChunkBytes is how much of an insert's body goes to the engine in one call.
@@ -126,7 +129,7 @@ func runWhole(c *connection, req *request, reply *reply) error {
 		return err
 	}
 	defer r.destroy()
-	return reply.write(r.bytes())
+	return reply.write(r)
 }
 
 // runStream runs a query and passes on each chunk as it comes.
@@ -148,7 +151,7 @@ func runStream(ctx context.Context, c *connection, req *request, reply *reply) e
 		if r == nil {
 			break
 		}
-		err = reply.write(r.bytes())
+		err = reply.write(r)
 		r.destroy()
 		if err != nil {
 			return err
@@ -256,6 +259,7 @@ type reply struct {
 	req     *request
 	tag     string
 	started bool
+	rows    uint64
 	native  nativeEncoder
 }
 
@@ -269,13 +273,16 @@ func (r *reply) start() {
 	h.Set("X-ClickHouse-Format", r.req.format)
 	h.Set("X-ClickHouse-Timezone", "UTC")
 	h.Set("X-ClickHouse-Exception-Tag", r.tag)
+	h.Set("Trailer", clickhouse.RowsTrailer)
 	if r.req.queryID != "" {
 		h.Set("X-ClickHouse-Query-Id", r.req.queryID)
 	}
 }
 
 // write sends rows in the request's format, at the client's revision if that is Native.
-func (r *reply) write(data []byte) error {
+func (r *reply) write(rows *result) error {
+	data := rows.bytes()
+	r.rows += rows.rows()
 	if len(data) == 0 {
 		return nil
 	}
@@ -304,6 +311,7 @@ func (r *reply) finish() error {
 	if !r.started {
 		r.start()
 	}
+	r.w.Header().Set(clickhouse.RowsTrailer, strconv.FormatUint(r.rows, 10))
 	return nil
 }
 

@@ -36,6 +36,7 @@ type library struct {
 
 	resultBuffer  func(result unsafe.Pointer) unsafe.Pointer
 	resultLength  func(result unsafe.Pointer) uintptr
+	resultRows    func(result unsafe.Pointer) uint64 // that are in the buffer, in any format
 	resultError   func(result unsafe.Pointer) unsafe.Pointer
 	resultDestroy func(result unsafe.Pointer)
 }
@@ -66,6 +67,7 @@ func load(path string) (lib *library, err error) {
 		{&lib.insertDestroy, "chdb_destroy_insert_stream"},
 		{&lib.resultBuffer, "chdb_result_buffer"},
 		{&lib.resultLength, "chdb_result_length"},
+		{&lib.resultRows, "chdb_result_rows_read"},
 		{&lib.resultError, "chdb_result_error"},
 		{&lib.resultDestroy, "chdb_destroy_query_result"},
 	} {
@@ -229,6 +231,9 @@ func (r *result) bytes() []byte {
 	}
 	return unsafe.Slice((*byte)(r.lib.resultBuffer(r.handle)), n)
 }
+
+// rows returns the number of rows in bytes.
+func (r *result) rows() uint64 { return r.lib.resultRows(r.handle) }
 
 func (r *result) destroy() { r.lib.resultDestroy(r.handle) }
 
