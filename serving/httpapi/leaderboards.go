@@ -96,6 +96,10 @@ func (s *server) leaderboardRoutes(boards Leaderboards, ranks Ranks) route.Table
 	errors := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 	const path = "/v1/leaderboards/{board}"
 	friends := func(method, id, summary string, params []route.Param, body *route.Body, handle func(http.ResponseWriter, *http.Request) error) route.Route {
+		errors := errors
+		if body != nil {
+			errors = append(slices.Clone(errors), http.StatusRequestEntityTooLarge)
+		}
 		return route.Route{Method: method, Path: path + "/members", Right: access.Look, Object: "board", Handler: s.timed("board-members", handle), Doc: route.Doc{
 			ID: id, Tag: "leaderboards", Summary: summary, Params: params, Body: body, Errors: errors,
 			About:   "Each row has `rank`, the rank among all, and `among`, the rank among those that were asked for. A member that is not there has null for both, and comes last.",
