@@ -50,7 +50,7 @@ type tab struct {
 }
 
 // newTab opens a tab; all tabs share one profile. Scripts run in every page before its own.
-func newTab(t *testing.T, browser context.Context, scripts ...string) *tab {
+func newTab(browser context.Context, t *testing.T, scripts ...string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	p := &tab{t, ctx, cancel}

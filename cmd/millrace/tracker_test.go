@@ -208,7 +208,7 @@ func TestTracker(t *testing.T) {
 	}
 
 	run("views and events", func(t *testing.T) {
-		p := newTab(t, browser)
+		p := newTab(browser, t)
 		h.visit(p, "/early")
 		h.expect("early", "/early", 1)
 		p.do("for (let n = 0; n < 45; n++) millrace('click', { n, text: 'ä \\'\"' })") // more than two batches
@@ -234,7 +234,7 @@ func TestTracker(t *testing.T) {
 	})
 
 	run("offline, with a reload", func(t *testing.T) {
-		p := newTab(t, browser)
+		p := newTab(browser, t)
 		h.visit(p, "/offline")
 		h.settle()
 		// The emulation ends with the page, just before it could not send any more: so the
@@ -266,7 +266,7 @@ func TestTracker(t *testing.T) {
 	})
 
 	run("replies are lost", func(t *testing.T) {
-		p := newTab(t, browser)
+		p := newTab(browser, t)
 		h.lose.Store(2)
 		h.visit(p, "/lossy")
 		p.do("for (let n = 0; n < 21; n++) millrace('lossy', { n })")
@@ -285,7 +285,7 @@ func TestTracker(t *testing.T) {
 	})
 
 	run("the server goes away", func(t *testing.T) {
-		p := newTab(t, browser)
+		p := newTab(browser, t)
 		h.visit(p, "/away")
 		h.settle()
 		h.s.kill()
@@ -298,7 +298,7 @@ func TestTracker(t *testing.T) {
 	})
 
 	run("the page ends", func(t *testing.T) {
-		p := newTab(t, browser)
+		p := newTab(browser, t)
 		h.visit(p, "/gone")
 		p.until("!(" + kept + ")")
 		p.do("millrace('bye'); location.href = 'about:blank'")
@@ -310,13 +310,13 @@ func TestTracker(t *testing.T) {
 		h.expect("closed", "/gone", 1)
 		p.close()
 		h.settle()
-		next := newTab(t, browser)
+		next := newTab(browser, t)
 		h.visit(next, "/gone")
 		next.until("!(" + kept + ") && failures == 0")
 	})
 
 	run("two tabs send what both have kept", func(t *testing.T) {
-		a, b := newTab(t, browser), newTab(t, browser)
+		a, b := newTab(browser, t), newTab(browser, t)
 		h.visit(a, "/tabs")
 		h.visit(b, "/tabs")
 		h.settle()
@@ -340,13 +340,13 @@ func TestTracker(t *testing.T) {
 			"DNT": "Object.defineProperty(Navigator.prototype, 'doNotTrack', { get: () => '1' })",
 			"GPC": "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true })",
 		} {
-			visitor := newTab(t, browser)
+			visitor := newTab(browser, t)
 			h.visit(visitor, "/before")
 			visitor.until("localStorage['millrace:visitor'] && !(" + kept + ")")
 			visitor.close()
 			h.settle()
 			before := h.requests.Load()
-			p := newTab(t, browser, script)
+			p := newTab(browser, t, script)
 			p.open(h.site.URL + "/private")
 			p.until("millrace.q === undefined && document.readyState == 'complete'") // the tracker has run
 			p.do("for (let n = 0; n < 50; n++) millrace('private'); history.pushState({}, '', '/private/2')")
@@ -355,7 +355,7 @@ func TestTracker(t *testing.T) {
 			}
 			p.close()
 			// What another tab sends later has arrived: so would have what was sent before.
-			q := newTab(t, browser)
+			q := newTab(browser, t)
 			h.visit(q, "/after")
 			q.until("!(" + kept + ")")
 			h.settle()
@@ -366,7 +366,7 @@ func TestTracker(t *testing.T) {
 	})
 
 	run("a leaderboard moves", func(t *testing.T) {
-		watcher, visitor := newTab(t, browser), newTab(t, browser)
+		watcher, visitor := newTab(browser, t), newTab(browser, t)
 		h.visit(watcher, "/board")
 		watcher.until("document.getElementById('board').textContent.includes(' ')")
 		if first := watcher.text("document.getElementById('board').textContent"); strings.Contains(first, "/hot") {

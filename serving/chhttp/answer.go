@@ -3,7 +3,6 @@ package chhttp
 import (
 	"bytes"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -91,33 +90,24 @@ func (a *answer) send(body io.Reader) error {
 		}
 		body = bytes.NewReader(text)
 	}
-	buf := make([]byte, chunkBytes)
+	var chunk bytes.Buffer
 	for {
-		// Small answers come in one read; a long one is passed on as it comes.
-		n, err := fill(body, buf)
-		if n > 0 || errors.Is(err, io.EOF) && !a.started {
-			if err := a.write(buf[:n]); err != nil {
+		// Small answers come in one piece; a long one is passed on as it comes.
+		chunk.Reset()
+		n, err := io.Copy(&chunk, io.LimitReader(body, chunkBytes))
+		end := err == nil && n < chunkBytes
+		if n > 0 || end && !a.started {
+			if err := a.write(chunk.Bytes()); err != nil {
 				return err
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if end {
 			return a.finish()
 		}
 		if err != nil {
 			return fmt.Errorf("read answer: %w", err)
 		}
 	}
-}
-
-// fill reads until buf is full or the reader ends; unlike io.ReadFull it keeps the
-// reader's own error.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for n < len(buf) && err == nil {
-		var m int
-		m, err = r.Read(buf[n:])
-		n += m
-	}
-	return n, err
 }
 
 // start sends the headers.

@@ -152,10 +152,10 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	if reply, text := e.call(t, "PUT", "/", nil); reply.StatusCode != 405 || reply.Header.Get("Allow") == "" {
+	if reply, text := e.call(t, "PUT", "/", nil); reply.StatusCode != http.StatusMethodNotAllowed || reply.Header.Get("Allow") == "" {
 		t.Errorf("PUT: %d %s", reply.StatusCode, text)
 	}
-	if reply, text := e.call(t, "GET", "/play", nil); reply.StatusCode != 404 || !strings.Contains(text, `"/play"`) {
+	if reply, text := e.call(t, "GET", "/play", nil); reply.StatusCode != http.StatusNotFound || !strings.Contains(text, `"/play"`) {
 		t.Errorf("/play: %d %s", reply.StatusCode, text)
 	}
 }
@@ -235,7 +235,7 @@ func TestFailureBehindRowsIsToldInAFrameAndTheBodyIsNotWhole(t *testing.T) {
 	}
 	// Before the first row it is an HTTP error, and with the wait too.
 	for _, target := range []string{"/?wait_end_of_query=1"} {
-		if reply, text := e.query(t, target, "SELECT 1"); reply.StatusCode != 504 || text != message {
+		if reply, text := e.query(t, target, "SELECT 1"); reply.StatusCode != http.StatusGatewayTimeout || text != message {
 			t.Errorf("%s: %d %.100q", target, reply.StatusCode, text)
 		}
 	}
@@ -276,7 +276,10 @@ func TestClientThatGoesFreesItsQuery(t *testing.T) {
 	}
 	failed := make(chan error)
 	go func() {
-		_, err := get("SELECT nothing yet")
+		reply, err := get("SELECT nothing yet")
+		if err == nil {
+			_ = reply.Body.Close()
+		}
 		failed <- err
 	}()
 	<-waiting

@@ -53,13 +53,15 @@ func writeHint(verb string) string {
 func (req *request) showTables(statement string) error {
 	text, format := vet.CutFormat(statement)
 	parsed, err := sql.Parse(text)
-	if err != nil || len(parsed) != 1 {
-		return nil // the Executor says what is wrong
+	if err == nil && len(parsed) == 1 {
+		if show, ok := parsed[0].(*sql.Show); ok && show.What == "TABLES" {
+			return req.selectTables(show, first(format, req.Format))
+		}
 	}
-	show, ok := parsed[0].(*sql.Show)
-	if !ok || show.What != "TABLES" {
-		return nil
-	}
+	return nil // the Executor answers, or says what is wrong
+}
+
+func (req *request) selectTables(show *sql.Show, format string) error {
 	database := first(show.Database, req.database)
 	if err := checkDatabase(database); err != nil {
 		return err
@@ -72,7 +74,7 @@ func (req *request) showTables(statement string) error {
 		req.Text += " AND name " + map[bool]string{true: "NOT "}[show.NotLike] + map[bool]string{true: "I"}[show.AnyCase] + "LIKE " + clickhouse.QuoteString(*show.Like)
 	}
 	req.Text += " ORDER BY name"
-	req.Format = first(format, req.Format)
+	req.Format = format
 	return nil
 }
 

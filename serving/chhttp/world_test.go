@@ -163,8 +163,14 @@ func onEngine(t *testing.T) (*endpoint, *engineExecutor) {
 	return serve(t, x), x
 }
 
+// told is what a client was told beside the body.
+type told struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // call sends a request whose header is given as names and values.
-func (e *endpoint) call(t *testing.T, method, target string, body []byte, header ...string) (*http.Response, string) {
+func (e *endpoint) call(t *testing.T, method, target string, body []byte, header ...string) (told, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, e.URL+target, bytes.NewReader(body))
 	if err != nil {
@@ -183,11 +189,11 @@ func (e *endpoint) call(t *testing.T, method, target string, body []byte, header
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatal(err)
 	}
-	return reply, string(text)
+	return told{reply.StatusCode, reply.Header}, string(text)
 }
 
 // query sends a statement as the body.
-func (e *endpoint) query(t *testing.T, target, text string, header ...string) (*http.Response, string) {
+func (e *endpoint) query(t *testing.T, target, text string, header ...string) (told, string) {
 	t.Helper()
 	return e.call(t, http.MethodPost, target, []byte(text), header...)
 }
