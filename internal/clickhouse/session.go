@@ -21,6 +21,10 @@ const (
 	codeSessionLocked = 373
 )
 
+// sessionIdleSeconds is how long the server keeps a session between two statements: a view
+// that is waited for comes in between.
+const sessionIdleSeconds = 300
+
 // Session is a session of ClickHouse: it has temporary tables of its own, which no other
 // session sees and which end with it. It is not safe for concurrent use, is not retried
 // (the tables would be missing), and needs HTTP. The caller must Close it.
@@ -37,7 +41,7 @@ func (c *Client) NewSession() *Session { return &Session{c: c, id: "millrace-" +
 // context returns a context whose statements run in the session. Once it is open it must
 // still be there: a server that was started again would open an empty one.
 func (s *Session) context(ctx context.Context, more map[string]any) context.Context {
-	settings := map[string]any{"session_id": s.id}
+	settings := map[string]any{"session_id": s.id, "session_timeout": sessionIdleSeconds}
 	if s.began {
 		settings["session_check"] = 1
 	}

@@ -121,8 +121,10 @@ func (i *inspector) table(name string) error {
 
 // column judges the name of a column.
 func (i *inspector) column(name string) error {
-	if last := name[strings.LastIndexByte(name, '.')+1:]; deniedColumns[last] {
-		return i.errAt(last, "", "there is no column %q", last)
+	for part := range strings.SplitSeq(name, ".") {
+		if deniedColumns[part] {
+			return i.errAt(part, "", "there is no column %q", part)
+		}
 	}
 	return nil
 }

@@ -96,6 +96,8 @@ func TestRefused(t *testing.T) {
 		{"SELECT * FROM {t:Identifier}", "Identifier", "parameter"},
 		{"SELECT {missing:String}", "", "missing"},
 		{"SELECT _path FROM clicks", "_path", "column"},
+		{"SELECT _path.size FROM clicks", "_path", "column"},
+		{"SELECT COLUMNS(_path) FROM clicks", "_path", "column"},
 		{"SELECT c._file FROM clicks AS c", "_file", "column"},
 		// Functions.
 		{"SELECT file('/etc/passwd')", "file", "files"},
