@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/internal/plan/plantest"
 	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/serving/leaderboard"
+	"github.com/millrace/millrace/serving/query"
 )
 
 // ranks answers with what it was asked.
@@ -91,7 +92,8 @@ func (r *ranks) Size(_ context.Context, s leaderboard.Scope) (*leaderboard.Size,
 
 func (r *ranks) serve(as access.Principal, method, target, body string) *httptest.ResponseRecorder {
 	routes := Routes(Options{
-		Boards: r, Ranks: r, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), QueryTimeout: 30 * time.Millisecond,
+		Boards: r, Ranks: r, Operator: &parts{}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		Limits: query.RoleLimits{access.SQL: {Time: 30 * time.Millisecond, Prefix: "query."}},
 	})
 	w := httptest.NewRecorder()
 	request := httptest.NewRequest(method, target, strings.NewReader(body))
