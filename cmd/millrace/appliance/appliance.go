@@ -262,14 +262,6 @@ func (a *Appliance) openClickHouse(dsn string) error {
 	return err
 }
 
-// startEngines starts the engine of the batch layer and that of queries.
-func (a *Appliance) startEngines(ctx context.Context) error {
-	if err := a.startEngine(ctx); err != nil {
-		return err
-	}
-	return a.startQueryEngine(ctx)
-}
-
 func (a *Appliance) startEngine(ctx context.Context) error {
 	if dsn := a.o.Config.ClickHouseDSN; dsn != "" {
 		if err := a.openClickHouse(dsn); err != nil {

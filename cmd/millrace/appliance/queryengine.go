@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/clickhouse"
 	"github.com/millrace/millrace/internal/clickhouse/engine"
@@ -37,6 +39,21 @@ type queryEngine struct {
 // isHTTP reports whether a DSN speaks ClickHouse's HTTP protocol, which sessions need.
 func isHTTP(dsn string) bool {
 	return strings.HasPrefix(dsn, "http://") || strings.HasPrefix(dsn, "https://")
+}
+
+// startEngines starts the engine of the batch layer and that of queries: side by side,
+// unless both are one external server.
+func (a *Appliance) startEngines(ctx context.Context) error {
+	if isHTTP(a.o.Config.ClickHouseDSN) {
+		if err := a.startEngine(ctx); err != nil {
+			return err
+		}
+		return a.startQueryEngine(ctx)
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.startEngine(gctx) })
+	g.Go(func() error { return a.startQueryEngine(gctx) })
+	return g.Wait()
 }
 
 // startQueryEngine starts what runs SELECT for callers: an engine of its own, confined to
