@@ -60,18 +60,27 @@ func Choose(r *http.Request) (Format, error) {
 	if name := r.URL.Query().Get("format"); name != "" {
 		return Named(name)
 	}
-	for _, accepted := range strings.Split(r.Header.Get("Accept"), ",") {
+	if i := Accepted(r, ContentTypes()); i >= 0 {
+		return formats[i], nil
+	}
+	return formats[0], nil
+}
+
+// Accepted returns the place in types of the first media type that the request's Accept
+// names, -1 where it names none of them.
+func Accepted(r *http.Request, types []string) int {
+	for accepted := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		media, _, err := mime.ParseMediaType(accepted)
 		if err != nil {
 			continue
 		}
-		for _, f := range formats {
-			if strings.HasPrefix(f.ContentType, media) {
-				return f, nil
+		for i, t := range types {
+			if strings.HasPrefix(t, media) {
+				return i
 			}
 		}
 	}
-	return formats[0], nil
+	return -1
 }
 
 // Named finds a format by name, in any case.

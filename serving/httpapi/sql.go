@@ -15,13 +15,23 @@ import (
 	"github.com/millrace/millrace/serving/query"
 )
 
-// sqlFormats are ClickHouse's names for the names of ?format=, with their media types.
-var sqlFormats = map[string]struct{ name, contentType string }{
-	"json":    {"JSON", "application/json"},
-	"ndjson":  {"JSONEachRow", "application/x-ndjson"},
-	"csv":     {"CSVWithNames", "text/csv; charset=utf-8"},
-	"arrow":   {"ArrowStream", "application/vnd.apache.arrow.stream"},
-	"parquet": {"Parquet", "application/vnd.apache.parquet"},
+// sqlFormats are the names of ?format=, the first the default, with ClickHouse's names for
+// them and their media types.
+var sqlFormats = []struct{ name, engine, contentType string }{
+	{"json", "JSON", "application/json"},
+	{"ndjson", "JSONEachRow", "application/x-ndjson"},
+	{"csv", "CSVWithNames", "text/csv; charset=utf-8"},
+	{"arrow", "ArrowStream", "application/vnd.apache.arrow.stream"},
+	{"parquet", "Parquet", "application/vnd.apache.parquet"},
+}
+
+// sqlTypes are the media types of sqlFormats.
+func sqlTypes() []string {
+	types := make([]string, len(sqlFormats))
+	for i, f := range sqlFormats {
+		types[i] = f.contentType
+	}
+	return types
 }
 
 // sqlDoc describes POST /v1/sql.
@@ -36,7 +46,7 @@ var sqlDoc = route.Doc{
 		{Name: "query_id", In: "query", Type: "string", About: "A name for the query, sent back in X-ClickHouse-Query-Id."},
 	},
 	Body: &route.Body{Types: []string{"text/plain", "application/sql"}, About: "The statements, up to 256 KiB.", Example: "SELECT page, sum(hits) AS n FROM page_hits GROUP BY page ORDER BY n DESC"},
-	Replies: []route.Reply{{Status: http.StatusOK, Types: []string{"application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"},
+	Replies: []route.Reply{{Status: http.StatusOK, Types: sqlTypes(),
 		Value: SQLAnswer{}, About: "The rows. The header Millrace-Provenance holds the provenance for every format."}},
 	Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusNotImplemented, http.StatusServiceUnavailable, http.StatusGatewayTimeout},
 }
@@ -91,7 +101,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, response *query.
 	}
 	h.Set("Content-Type", response.ContentType)
 	for _, f := range sqlFormats {
-		if f.name == response.Format {
+		if f.engine == response.Format {
 			h.Set("Content-Type", f.contentType)
 		}
 	}
@@ -115,17 +125,16 @@ func sqlRequest(r *http.Request) (query.Request, error) {
 	if q.Wait, err = parseWait(values.Get("wait")); err != nil {
 		return q, err
 	}
-	name := values.Get("format")
-	if name == "" {
-		accepted, err := format.Choose(r)
-		if err != nil {
-			return q, err
+	q.Format = sqlFormats[0].engine
+	if name := values.Get("format"); name != "" {
+		q.Format = name // ClickHouse's, or one of ours:
+		for _, f := range sqlFormats {
+			if strings.EqualFold(f.name, name) {
+				q.Format = f.engine
+			}
 		}
-		name = accepted.Name
-	}
-	q.Format = name
-	if f, ok := sqlFormats[strings.ToLower(name)]; ok {
-		q.Format = f.name
+	} else if i := format.Accepted(r, sqlTypes()); i >= 0 {
+		q.Format = sqlFormats[i].engine
 	}
 	for name := range values {
 		param, isParam := strings.CutPrefix(name, "param_")

@@ -25,7 +25,8 @@ import (
 // apiFixture is what the operations of the description work on.
 const apiFixture = `
 CREATE STREAM api_clicks (ts DateTime64(3), user_id String, page String, latency_ms Int64) WITH (event_time = 'ts', partition_by = 'user_id');
-CREATE VIEW api_hits AS SELECT page, count() AS hits FROM api_clicks GROUP BY page, tumble(ts, INTERVAL 1 MINUTE);`
+CREATE VIEW page_hits AS SELECT page, count() AS hits FROM api_clicks GROUP BY page, tumble(ts, INTERVAL 1 MINUTE);
+CREATE LEADERBOARD api_top AS SELECT user_id, count() AS clicks FROM api_clicks GROUP BY user_id WITH (windows = 'all,day');`
 
 // api is a described server under test.
 type api struct {
@@ -51,11 +52,14 @@ func newAPI(t *testing.T) *api {
 		t.Fatal(err)
 	}
 	// A path parameter of another name needs its value here, and what it names above.
-	x.values = map[string]string{"stream": "api_clicks", "view": "api_hits", "id": revoked.ID}
+	x.values = map[string]string{"stream": "api_clicks", "view": "page_hits", "id": revoked.ID, "board": "api_top", "member": "u1"}
 	if status, _, body := x.send(x.request("POST", "/v1/sql", strings.NewReader(apiFixture), "Content-Type", "text/plain")); status != http.StatusOK {
 		t.Fatalf("fixture: %d %s", status, body)
 	}
-	// Two dead letters to list and replay.
+	// A member to be ranked, and two dead letters to list and replay.
+	if status, _, body := x.send(x.request("POST", "/v1/streams/api_clicks/events", strings.NewReader(`{"ts":"2026-01-02T03:04:05Z","user_id":"u1","page":"/"}`), "Content-Type", "application/x-ndjson")); status != http.StatusOK {
+		t.Fatalf("events: %d %s", status, body)
+	}
 	if status, _, body := x.send(x.request("POST", "/v1/streams/api_clicks/events", strings.NewReader("{}\nnot JSON\n"), "Content-Type", "application/x-ndjson")); status != http.StatusOK {
 		t.Fatalf("dead letters: %d %s", status, body)
 	}

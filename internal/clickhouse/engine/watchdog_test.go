@@ -1,6 +1,9 @@
 package engine_test
 
 import (
+	"bytes"
+	"fmt"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -52,6 +55,11 @@ func TestStopOfHungChild(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	// Until the signal has reached every thread the child may still answer a ping.
+	within(t, 10*time.Second, "the child is stopped", func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return err == nil && bytes.Contains(stat, []byte(") T "))
+	})
 	began := time.Now()
 	e.Stop()
 	if took := time.Since(began); took > 10*time.Second {
