@@ -38,23 +38,37 @@ func (s *server) as(token, method, path, contentType, body string) (int, string)
 	return status, string(text)
 }
 
+// firstToken is the admin token that the server printed at its first start, and only then.
+func (s *server) firstToken() string {
+	s.t.Helper()
+	text, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	found := firstToken.FindAllSubmatch(text, -1)
+	if len(found) != 1 {
+		s.t.Fatalf("%d first tokens were printed", len(found))
+	}
+	return string(found[0][1])
+}
+
+// makeToken makes a token by a request in JSON.
+func (s *server) makeToken(admin, request string) string {
+	s.t.Helper()
+	var made struct{ Token string }
+	status, text := s.as(admin, http.MethodPost, "/v1/tokens", "application/json", request)
+	if err := json.Unmarshal([]byte(text), &made); err != nil || status != http.StatusCreated {
+		s.t.Fatalf("make token %s: %d %s", request, status, text)
+	}
+	return made.Token
+}
+
 // TestAccess walks the way of an operator: a server that demands tokens prints its first
 // one, others are made with it, each does what its role may, they survive a restart, and
 // where all are lost a stopped server's data directory gives a new one.
 func TestAccess(t *testing.T) {
 	s := newServer(t, "--auth.required", "true", "--epoch", "1s", "--flush", "20ms")
-	printed := func() [][]byte {
-		text, err := os.ReadFile(s.log.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return firstToken.FindSubmatch(text)
-	}
-	found := printed()
-	if found == nil {
-		t.Fatal("the first token was not printed")
-	}
-	admin := string(found[1])
+	admin := s.firstToken()
 	expect := func(token, method, path, body string, want int) string {
 		t.Helper()
 		status, text := s.as(token, method, path, "text/plain", body)
@@ -121,7 +135,7 @@ func TestAccess(t *testing.T) {
 	if text := expect(reader, "GET", "/v1/views/hits", "", http.StatusUnauthorized); !strings.Contains(text, "token-revoked") {
 		t.Errorf("a revoked token gets %s", text)
 	}
-	if again := printed(); string(again[1]) != admin {
+	if again := s.firstToken(); again != admin {
 		t.Error("another first token was printed")
 	}
 	var listed struct{ Tokens []auth.Token }
