@@ -31,7 +31,7 @@ func TestConsoleSignsIn(t *testing.T) {
 	signIn := func(token string) {
 		p.do(`document.getElementById("token").value = "` + token + `"; document.getElementById("signin").requestSubmit()`)
 	}
-	signIn("mr_" + strings.Repeat("x", 43))
+	signIn("mr_" + strings.Repeat("A", 43))
 	p.until(`document.getElementById("why").textContent.includes("the token is unknown")`)
 	signIn(reader)
 	const shown = `!document.getElementById("console").hidden && document.getElementById("views").textContent.includes("/start")`
