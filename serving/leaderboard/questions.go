@@ -172,6 +172,10 @@ func (r *Reader) Rank(ctx context.Context, s Scope, name string) (*Standing, err
 	return out, nil
 }
 
+// tieSlack is how many places before the first neighbour are read besides: its rank is known
+// from them where fewer share its score, and need not be asked for.
+const tieSlack = 16
+
 // Around answers with a member and up to n members on each side of it.
 func (r *Reader) Around(ctx context.Context, s Scope, name string, n int) (*Answer, error) {
 	in, window, m, err := r.about(s, name)
@@ -191,15 +195,23 @@ func (r *Reader) Around(ctx context.Context, s Scope, name string, n int) (*Answ
 		}
 		a, err := st.ask(
 			redisboard.Question{What: redisboard.Better, Bound: element},
-			redisboard.Question{What: redisboard.Before, Bound: element, N: n},
+			redisboard.Question{What: redisboard.Before, Bound: element, N: n + tieSlack},
 			redisboard.Question{What: redisboard.From, Bound: element, N: n + 1},
 		)
 		if err != nil {
 			return err
 		}
-		before := a[1].Elements
+		shown := min(n, len(a[1].Elements))
+		before := slices.Clone(a[1].Elements[:shown])
 		slices.Reverse(before)
-		out.Rows, err = st.rows(append(before, a[2].Elements...), a[0].Count-int64(len(before)))
+		elements, first := append(before, a[2].Elements...), a[0].Count-int64(shown)
+		if shown > 0 {
+			if rank, ok := st.rankOf(a[1].Elements, shown, a[0].Count); ok {
+				out.Rows, err = st.rowsFrom(elements, first, rank)
+				return err
+			}
+		}
+		out.Rows, err = st.rows(elements, first)
 		return err
 	})
 	if err != nil {

@@ -114,6 +114,19 @@ func (s *steps) bound(element []byte) []byte {
 // successor is the least bytes greater than an element.
 func successor(element []byte) []byte { return append(slices.Clone(element), 0) }
 
+// rankOf tells the rank of the n-th element of a list in descending order, whose elements
+// are the last ones of the best count. It says false where the list ends within a run of
+// equal scores, so that the run may go on before it.
+func (s *steps) rankOf(list [][]byte, n int, count int64) (rank int64, ok bool) {
+	last := s.bound(list[n-1])
+	for i := n; i < len(list); i++ {
+		if !bytes.Equal(s.bound(list[i]), last) {
+			return count - int64(i) + 1, true
+		}
+	}
+	return 1, int64(len(list)) == count // nothing is better than the run
+}
+
 // rows makes the rows of elements that follow each other in the order, the first of which
 // has the given number of elements before it.
 func (s *steps) rows(elements [][]byte, before int64) ([]Row, error) {
@@ -129,6 +142,11 @@ func (s *steps) rows(elements [][]byte, before int64) ([]Row, error) {
 		}
 		rank = a[0].Count + 1
 	}
+	return s.rowsFrom(elements, before, rank)
+}
+
+// rowsFrom is rows where the rank of the first element is known.
+func (s *steps) rowsFrom(elements [][]byte, before, rank int64) ([]Row, error) {
 	rows := make([]Row, len(elements))
 	for i, e := range elements {
 		if i > 0 && !bytes.Equal(s.bound(e), s.bound(elements[i-1])) {
