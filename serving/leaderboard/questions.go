@@ -202,9 +202,9 @@ func (r *Reader) Around(ctx context.Context, s Scope, name string, n int) (*Answ
 			return err
 		}
 		shown := min(n, len(a[1].Elements))
-		before := slices.Clone(a[1].Elements[:shown])
-		slices.Reverse(before)
-		elements, first := append(before, a[2].Elements...), a[0].Count-int64(shown)
+		elements, first := slices.Clone(a[1].Elements[:shown]), a[0].Count-int64(shown)
+		slices.Reverse(elements)
+		elements = append(elements, a[2].Elements...)
 		if shown > 0 {
 			if rank, ok := st.rankOf(a[1].Elements, shown, a[0].Count); ok {
 				out.Rows, err = st.rowsFrom(elements, first, rank)
