@@ -118,6 +118,7 @@ func TestAccess(t *testing.T) {
 	expect(reader, "GET", "/v1/audit", "", http.StatusForbidden)
 	_, analyst := make(`{"name":"analyst","role":"sql"}`)
 	expect(analyst, "POST", "/v1/sql", "SELECT count() FROM visits", http.StatusOK)
+	expect(analyst, "POST", "/v1/sql", "SELECT number FROM numbers(12)", http.StatusOK)
 	for _, sql := range []string{"DROP VIEW hits", "CREATE STREAM mine (ts DateTime64(3)) WITH (event_time = 'ts')", "DROP STREAM IF EXISTS secrets"} {
 		if text := expect(analyst, "POST", "/v1/sql", sql, http.StatusForbidden); !strings.Contains(text, "manage") {
 			t.Errorf("%s: %s does not name the right", sql, text)
@@ -154,7 +155,7 @@ func TestAccess(t *testing.T) {
 	log := expect(admin, "GET", "/v1/audit?limit=1000", "", http.StatusOK)
 	for _, want := range []string{
 		`"name":"first","role":"admin","address":"127.0.0.1","kind":"define","text":"CREATE STREAM visits`, `"kind":"sql","text":"CREATE VIEW hits`,
-		`"kind":"token.create"`, `"kind":"token.revoke","text":"` + readerID + `","outcome":"ok"`, `"outcome":"/problems/last-admin"`,
+		`"text":"SELECT number FROM numbers(12)","outcome":"ok","rows":12,`, `"kind":"token.create"`, `"kind":"token.revoke","text":"` + readerID + `","outcome":"ok"`, `"outcome":"/problems/last-admin"`,
 		`"name":"board","role":"read","address":"127.0.0.1","kind":"refused","text":"POST /v1/sql","outcome":"/problems/forbidden"`,
 	} {
 		if !strings.Contains(log, want) {

@@ -185,6 +185,27 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestRunsOfEqualScores: neighbours have the rank that all of their score share, whether it
+// is known from the places read beside them or has to be asked for.
+func TestRunsOfEqualScores(t *testing.T) {
+	for run, reads := range map[int]int{tieSlack: 2, 3 * tieSlack: 3} {
+		entries := []entry{scored("best", 9, 0), scored("second", 8, 0), scored("worst", 1, 0)}
+		for i := range run {
+			entries = append(entries, scored(fmt.Sprintf("u%02d", i), 5, 0))
+		}
+		w := newWorld(t, define(t, "tie = 'shared'"), entries)
+		last := fmt.Sprintf("u%02d", run-1) // of equal scores the places go by name
+		a, err := w.reader().Around(t.Context(), w.scope(), last, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf(`3 "u%02d" 5, 3 "%s" 5, %d "worst" 1`, run-2, last, run+3)
+		if got := text(a.Rows); got != want || w.reads != reads {
+			t.Errorf("a run of %d: %s after %d readings, want %s after %d", run, got, w.reads, want, reads)
+		}
+	}
+}
+
 // byHand ranks entries.
 func byHand(v *catalog.View, entries []entry) (list []entry, ranks []int64) {
 	for _, e := range entries {

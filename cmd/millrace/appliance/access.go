@@ -94,12 +94,6 @@ func (g *guard) close(ctx context.Context) error {
 // and had no admin; empty: it made none. Show it once: it is kept nowhere.
 func (a *Appliance) FirstAdminToken() string { return a.guard.first }
 
-// Gate is what decides who may pass, for the listeners beside Handler.
-func (a *Appliance) Gate() *auth.Gate { return a.guard.gate }
-
-// Audit is the audit log, for the listeners beside Handler.
-func (a *Appliance) Audit() audit.Recorder { return a.guard.audit }
-
 // Routes returns every route of the main port.
 func (a *Appliance) Routes() route.Table { return a.routes }
 
