@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/millrace/millrace/batch/ledger"
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/batch/recompute"
 	"github.com/millrace/millrace/batch/schedule"
@@ -74,6 +75,7 @@ type Appliance struct {
 	redis        *embedded.Server // nil with an external Redis
 	speed        *redisview.Store
 	backend      stream.Backend
+	ledger       *ledger.Ledger
 	recompute    *recompute.Runner
 	schedule     *schedule.Scheduler
 	budget       *appender.Budget
