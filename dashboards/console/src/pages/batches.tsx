@@ -1,0 +1,1 @@
+export function Batches(_: { name: string }) { return <h1>Batches</h1>; }

@@ -1,0 +1,1 @@
+export function DeadLetters(_: { name: string }) { return <h1>DeadLetters</h1>; }

@@ -1,0 +1,1 @@
+export function Leaderboards(_: { name: string }) { return <h1>Leaderboards</h1>; }

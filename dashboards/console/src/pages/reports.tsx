@@ -1,0 +1,1 @@
+export function Reports(_: { name: string }) { return <h1>Reports</h1>; }

@@ -1,0 +1,1 @@
+export function Streams(_: { name: string }) { return <h1>Streams</h1>; }

@@ -1,0 +1,1 @@
+export function Views(_: { name: string }) { return <h1>Views</h1>; }
