@@ -36,15 +36,18 @@ export function parseTime(text: string): number {
   return Date.parse(`${clickhouse[1]}T${(clickhouse[2] ?? '00:00:00').slice(0, 12)}Z`);
 }
 
-const pad = (n: number, width = 2): string => String(n).padStart(width, '0');
+const pad = (n: number): string => String(n).padStart(2, '0');
+
+/** Date and time in the browser's zone: 2026-11-26, 07:47:00. */
+export function calendar(ms: number): [date: string, time: string] {
+  const t = new Date(ms);
+  return [`${t.getFullYear()}-${pad(t.getMonth() + 1)}-${pad(t.getDate())}`, `${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}`];
+}
 
 /** 2026-11-26 07:47:00 in the browser's zone; without the date where it is today. */
 export function local(ms: number, now = Date.now()): string {
-  const t = new Date(ms);
-  const time = `${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}`;
-  const today = new Date(now);
-  if (t.toDateString() === today.toDateString()) return time;
-  return `${t.getFullYear()}-${pad(t.getMonth() + 1)}-${pad(t.getDate())} ${time}`;
+  const [date, time] = calendar(ms);
+  return date === calendar(now)[0] ? time : `${date} ${time}`;
 }
 
 /** 2026-11-26 07:47:00.250 UTC. */

@@ -1,8 +1,8 @@
 // Drawing with uPlot, in the page's colours.
 
 import uPlot from 'uplot';
-import 'uplot/dist/uPlot.min.css';
 import { exact, short } from '../format/numbers.ts';
+import { calendar } from '../format/time.ts';
 
 export interface PlotSeries {
   name: string;
@@ -42,12 +42,12 @@ export function draw(box: HTMLElement, first: PlotData, height: number): Drawing
     axes: [
       {
         ...axis, gap: 6,
-        ...(first.labels ? { values: (_: uPlot, at: number[]) => at.map((i) => (Number.isInteger(i) ? shorten(data.labels?.[i] ?? '') : '')) } : {}),
+        ...(first.labels ? { incrs: wholeSteps, values: (_: uPlot, at: number[]) => at.map((i) => (Number.isInteger(i) ? shorten(data.labels?.[i] ?? '') : '')) } : { values: timeLabels }),
       },
       { ...axis, size: 62, values: (_, at) => at.map((v) => short(v)) },
     ],
     series: [
-      first.labels ? { label: '', value: (_, i) => (i === null ? '' : (data.labels?.[i] ?? '')) } : { label: 'time' },
+      first.labels ? { label: '', value: (_, i) => (i === null ? '' : (data.labels?.[i] ?? '')) } : { label: 'time', value: (_, at) => (at === null ? '–' : calendar(at * 1000).join(' ')) },
       ...first.series.map((s, i) => {
         const stroke = colour(seriesColours[i % seriesColours.length] ?? '--water');
         return {
@@ -72,6 +72,20 @@ export function draw(box: HTMLElement, first: PlotData, height: number): Drawing
       plot.destroy();
     },
   };
+}
+
+const wholeSteps = [1, 2, 5, 10, 20, 50, 100];
+
+/** 07:50, with the date below where it begins or changes. */
+function timeLabels(_: uPlot, at: number[], _axis: number, _space: number, step: number): string[] {
+  let day = '';
+  return at.map((seconds) => {
+    const [date, time] = calendar(seconds * 1000);
+    const label = step >= 86_400 ? '' : time.slice(0, step < 60 ? 8 : 5);
+    const below = date === day ? '' : date;
+    day = date;
+    return label ? `${label}${below ? `\n${below}` : ''}` : date.slice(5);
+  });
 }
 
 function aligned(data: PlotData): uPlot.AlignedData {
