@@ -1,7 +1,7 @@
 // The frame of every page: who is signed in, where one is, and how to get elsewhere.
 
 import type { ComponentType } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Batches } from './pages/batches.tsx';
 import { DeadLetters } from './pages/deadletters.tsx';
 import { Leaderboards } from './pages/leaderboards.tsx';
@@ -102,8 +102,12 @@ function Mark() {
 }
 
 function Navigation({ at }: { at: string }) {
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => { // on a phone the pages are a strip that scrolls
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }, [at]);
   return (
-    <nav aria-label="Pages">
+    <nav aria-label="Pages" ref={nav}>
       <ul>
         {pages.map((p) => (
           <li key={p.id}>

@@ -15,7 +15,8 @@ export interface Column {
 }
 
 export interface ViewColumn extends Column {
-  role: 'group' | 'window' | 'measure';
+  /** `derived` is reckoned from groups and cannot be grouped by itself. */
+  role: 'group' | 'window' | 'derived' | 'measure';
 }
 
 export interface Stream {
@@ -25,9 +26,14 @@ export interface Stream {
   event_time: string;
   partitions: number;
   retention: string;
-  dedupe_key?: string;
+  partition_by?: string[];
+  dedupe_key?: string[];
+  /** Since the server started. */
   events: number;
+  lake_rows: number;
   rejected: number;
+  /** The newest entry of each partition. */
+  head: number[];
 }
 
 export interface View {
@@ -36,13 +42,16 @@ export interface View {
   sql: string;
   columns: ViewColumn[];
   window: number | null;
+  /** Seconds: ranges and steps are made of whole ones. */
+  pane: number;
   schedule: string;
   generation: number;
   cut: number | null;
   cut_time: string | null;
   next_run: string | null;
-  rows?: number;
+  rows: number;
   state: string;
+  error?: string;
 }
 
 export interface Pulse {
@@ -136,8 +145,9 @@ export interface Standing extends BoardRow {
 }
 
 export interface Drift {
-  from: number;
-  to: number;
+  /** The epochs after it up to `to`; null: from the beginning. */
+  from: number | null;
+  to: number | null;
   batch_events: number;
   speed_events: number;
   comparable: boolean;
@@ -154,13 +164,15 @@ export interface BatchRun {
   cut: number | null;
   rows: number;
   days: number;
-  drift?: Drift;
+  drift: Drift | null;
 }
 
 export interface RefusedStream {
   stream: string;
   rejected: number;
   newest: string | null;
+  /** Of so many of the newest letters the reasons are. */
+  counted: number;
   reasons: { reason: string; count: number; newest: string }[];
 }
 

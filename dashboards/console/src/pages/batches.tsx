@@ -80,7 +80,7 @@ function DriftReport({ run: r }: { run: BatchRun }) {
       <p>{drift.about}</p>
       {r.drift && drift.verdict !== 'none' && (
         <dl class="facts">
-          <div><dt>epochs</dt><dd>{exact(r.drift.from + 1)} to {exact(r.drift.to)}</dd></div>
+          <div><dt>epochs</dt><dd>{r.drift.from === null ? 'the first' : exact(r.drift.from + 1)} to {exact(r.drift.to ?? 0)}</dd></div>
           <div><dt>events by batch</dt><dd>{exact(r.drift.batch_events)}</dd></div>
           <div><dt>events by speed</dt><dd>{exact(r.drift.speed_events)}</dd></div>
           <div><dt>difference</dt><dd>{exact(r.drift.speed_events - r.drift.batch_events)}</dd></div>

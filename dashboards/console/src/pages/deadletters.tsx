@@ -81,6 +81,7 @@ function RefusedOf({ refused: s, alone, onReplayed }: { refused: RefusedStream; 
           </table>
         </div>
       )}
+      {s.counted < s.rejected && <p class="dim">Counted over the newest {exact(s.counted)} letters.</p>}
       {alone && s.rejected > 0 && <SingleLetters stream={s.stream} rejected={s.rejected} />}
       {asking && (
         <Confirm title={`Replay the dead letters of ${s.stream}?`} action={`Replay ${exact(s.rejected)}`} onConfirm={replay} onClose={() => setAsking(false)}>

@@ -11,8 +11,8 @@ export interface DriftWords {
 
 export function driftOf(run: Pick<BatchRun, 'drift' | 'state'>): DriftWords {
   const d = run.drift;
-  if (run.state === 'failed' || run.state === 'running' || !d || d.to <= d.from) {
-    return { verdict: 'none', words: run.state === 'failed' ? 'why it failed' : 'nothing to compare', about: 'The run took over no epoch that the speed layer had counted, so that there is nothing to compare.' };
+  if (run.state === 'failed' || run.state === 'running' || !d || d.to === null || d.batch_events + d.speed_events === 0) {
+    return { verdict: 'none', words: run.state === 'failed' ? 'why it failed' : 'nothing to compare', about: run.state === 'failed' ? 'The generation before it is served on.' : 'The run took over no epoch that the speed layer had counted, so that there is nothing to compare.' };
   }
   if (!d.comparable) {
     return { verdict: 'unknown', words: 'not comparable', about: 'The speed layer was behind or was built anew during these epochs, so that its counts cannot be held against the batch layer’s. Answers are not touched by that.' };

@@ -20,11 +20,8 @@ const stepSeconds: [string, number][] = [
   ['1m', 60], ['5m', 300], ['15m', 900], ['1h', 3600], ['6h', 21_600], ['1d', 86_400], ['1w', 604_800],
 ];
 
-const day = 86_400;
-
-/** The steps that a view can be cut into: whole panes, which are its window where that divides a day, else a day. */
-export function stepsOf(window: number | null): string[] {
-  const pane = window && day % window === 0 ? window : day;
+/** The steps that a view can be cut into: whole panes. */
+export function stepsOf(pane: number): string[] {
   return stepSeconds.filter(([, s]) => s % pane === 0).map(([name]) => name);
 }
 
@@ -61,7 +58,7 @@ export function choiceOf(view: View, params: URLSearchParams): Choice {
     return of.includes(value) ? value : otherwise;
   };
   const range = pick('range', ranges.map((r) => r.value), view.window ? '1h' : 'all');
-  const steps = stepsOf(view.window);
+  const steps = stepsOf(view.pane);
   return { range, step: pick('step', steps, stepFor(steps, range)), measure: pick('measure', measures, measures[0] ?? ''), split: pick('split', groupsOf(view), '') };
 }
 
@@ -92,7 +89,7 @@ export interface Chart {
 }
 
 /** The chart over time: one line, or one of each of the greatest values of the split column. */
-export function overTime(answer: ViewAnswer, c: Choice): Chart {
+export function overTime(answer: ViewAnswer, c: Choice, now: number): Chart {
   const times = [...new Set(answer.data.map((r) => parseTime(String(r.time)) / 1000))].sort((a, b) => a - b);
   const place = new Map(times.map((t, i) => [t, i]));
   const lines = new Map<string, { total: number; values: (number | null)[] }>();
@@ -105,8 +102,12 @@ export function overTime(answer: ViewAnswer, c: Choice): Chart {
     line.total += Math.abs(value ?? 0);
   }
   const greatest = [...lines].sort(([, a], [, b]) => b.total - a.total).slice(0, mostLines);
+  const last = times.at(-1) ?? 0;
+  const before = times.at(-2);
+  const step = stepSeconds.find(([name]) => name === c.step)?.[1] ?? 0;
+  const filling = last + step > now / 1000 ? before : undefined;
   const cut = answer.provenance.cut_time ? Date.parse(answer.provenance.cut_time) / 1000 : undefined;
-  return { plot: { kind: 'line', x: times, series: greatest.map(([name, line]) => ({ name, values: line.values })), cut }, of: lines.size };
+  return { plot: { kind: 'line', x: times, series: greatest.map(([name, line]) => ({ name, values: line.values })), cut, filling }, of: lines.size };
 }
 
 export const mostBars = 24;

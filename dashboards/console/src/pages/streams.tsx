@@ -78,10 +78,11 @@ function OneStream({ stream: s }: { stream: Stream }) {
       <dl class="facts">
         <div><dt>events</dt><dd>{exact(now?.events ?? s.events)}{now ? `, ${exact(Math.round(now.events_per_s))}/s` : ''}</dd></div>
         {now && <div><dt>worst lag of its views</dt><dd>{span(now.lag_ms)}</dd></div>}
-        <div><dt>partitions</dt><dd>{s.partitions}</dd></div>
+        <div><dt>in the lake</dt><dd>{count(s.lake_rows, 'row')}</dd></div>
+        <div><dt>partitions</dt><dd>{s.partitions}{s.partition_by?.length ? ` by ${s.partition_by.join(', ')}` : ''}, at {s.head.map(exact).join(' and ')}</dd></div>
         <div><dt>event time</dt><dd>{s.event_time}</dd></div>
         <div><dt>kept for</dt><dd>{s.retention || 'ever'}</dd></div>
-        {s.dedupe_key && <div><dt>duplicates by</dt><dd>{s.dedupe_key}</dd></div>}
+        {s.dedupe_key && s.dedupe_key.length > 0 && <div><dt>duplicates by</dt><dd>{s.dedupe_key.join(', ')}</dd></div>}
       </dl>
       <Definition sql={s.sql} />
       <div class="columns">

@@ -81,7 +81,7 @@ function OneView({ view: v }: { view: View }) {
   const chart = useLive<ViewAnswer>(timed && choice.measure ? live(chartParams(choice)) : null, 'answer');
   const table = useLive<ViewAnswer>(live(tableParams(v, choice)), 'answer');
   const drawn = useMemo(
-    () => (timed ? chart.value && overTime(chart.value, choice) : table.value && byGroup(table.value, v, choice)),
+    () => (timed ? chart.value && overTime(chart.value, choice, Date.now()) : table.value && byGroup(table.value, v, choice)),
     [timed, chart.value, table.value, choice.measure, choice.split],
   );
   const shown = timed ? chart : table;
@@ -98,11 +98,11 @@ function OneView({ view: v }: { view: View }) {
       <div class="title">
         <h1>{v.name}</h1>
         <LiveMark state={shown.state} at={shown.at} />
-        {now?.state === 'backfilling' && <Notice>This view is being filled from the past; its numbers still grow.</Notice>}
+        {(now?.state ?? v.state) === 'backfilling' && <Notice>This view is being filled from the past; its numbers still grow.</Notice>}
       </div>
       <div class="tools">
         <Choices label="Last" value={choice.range} choices={ranges} onChange={(r) => setParams({ range: r, step: '' })} />
-        {timed && <Select label="Step" value={choice.step} choices={stepsOf(v.window).map((s) => ({ value: s, label: s }))} onChange={(s) => setParams({ step: s })} />}
+        {timed && <Select label="Step" value={choice.step} choices={stepsOf(v.pane).map((s) => ({ value: s, label: s }))} onChange={(s) => setParams({ step: s })} />}
         {measures.length > 0 && <Select label="Measure" value={choice.measure} choices={measures.map((m) => ({ value: m, label: m }))} onChange={(m) => setParams({ measure: m })} />}
         {timed && groups.length > 0 && <Select label="A line for each" value={choice.split} choices={[{ value: '', label: '(one for all)' }, ...groups.map((g) => ({ value: g, label: g }))]} onChange={(g) => setParams({ split: g })} />}
       </div>
@@ -110,7 +110,7 @@ function OneView({ view: v }: { view: View }) {
       {plot && plot.x.length > 0 && <Plot label={`${choice.measure} of ${v.name}${timed ? ' over time' : ' by group'}`} data={plot} />}
       {plot && plot.x.length === 0 && <Empty title="No event in this range."><p>Choose a longer one, or feed <a href={href('streams', v.stream)}>{v.stream}</a>.</p></Empty>}
       {!plot && !shown.problem && <Loading what="the view" />}
-      {timed && plot && plot.x.length > 0 && <p class="dim">The last step of {choice.step} is still filling.</p>}
+      {plot?.filling !== undefined && <p class="dim">The last step of {choice.step} is still filling.</p>}
       {drawn && drawn.of > most && <p class="dim">The {most} greatest of {exact(drawn.of)}{timed ? ` values of ${choice.split}` : ''}.</p>}
       {shown.value && <ProvenanceBar provenance={shown.value.provenance} from={range && Number.isFinite(range.seconds) ? Date.now() - range.seconds * 1000 : undefined} />}
       <section aria-labelledby="v-rows">

@@ -17,6 +17,8 @@ export interface PlotData {
   series: PlotSeries[];
   /** The end of what the batch layer covers, in seconds since 1970: a mark in the chart. */
   cut?: number | undefined;
+  /** Where the last complete step is: what follows is faint, as it still grows. */
+  filling?: number | undefined;
 }
 
 export interface Drawing {
@@ -57,7 +59,7 @@ export function draw(box: HTMLElement, first: PlotData, height: number): Drawing
         };
       }),
     ],
-    hooks: { draw: [(u) => markCut(u, data.cut, colour('--deep'), font)] },
+    hooks: { draw: [(u) => fade(u, data.filling, colour('--ground')), (u) => markCut(u, data.cut, colour('--deep'), font)] },
   };
   const plot = new uPlot(options, aligned(data), box);
   const observer = new ResizeObserver(() => plot.setSize({ width: Math.max(box.clientWidth, 200), height }));
@@ -106,6 +108,18 @@ function shorten(text: string): string {
   return text.length > longestLabel ? `${text.slice(0, longestLabel - 1)}…` : text;
 }
 
+/** Washes over what is right of a time. */
+function fade(u: uPlot, from: number | undefined, ground: string): void {
+  if (from === undefined || !u.data[0] || u.data[0].length < 2) return;
+  const { ctx, bbox } = u;
+  const x = Math.max(u.valToPos(from, 'x', true), bbox.left);
+  ctx.save();
+  ctx.globalAlpha = 0.72;
+  ctx.fillStyle = ground;
+  ctx.fillRect(x, bbox.top, bbox.left + bbox.width - x + 2, bbox.height);
+  ctx.restore();
+}
+
 /** Left of the mark the batch layer computed the numbers, right of it the speed layer. */
 function markCut(u: uPlot, cut: number | undefined, stroke: string, font: string): void {
   const { min, max } = u.scales.x ?? {};
@@ -123,6 +137,6 @@ function markCut(u: uPlot, cut: number | undefined, stroke: string, font: string
   ctx.textAlign = 'right';
   ctx.fillText('batch ', x, bbox.top + 12 * devicePixelRatio);
   ctx.textAlign = 'left';
-  ctx.fillText(' speed', x, bbox.top + 12 * devicePixelRatio);
+  if (x + 40 * devicePixelRatio < bbox.left + bbox.width) ctx.fillText(' speed', x, bbox.top + 12 * devicePixelRatio);
   ctx.restore();
 }
