@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"image/color"
+	"image/png"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -106,7 +107,8 @@ func PNG(d *Document, width, height int) ([]byte, error) {
 		return nil, fmt.Errorf("draw chart as PNG: %w", err)
 	}
 	var out bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&out); err != nil {
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := encoder.Encode(&out, canvas.Image()); err != nil {
 		return nil, fmt.Errorf("write PNG: %w", err)
 	}
 	return out.Bytes(), nil
