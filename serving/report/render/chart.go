@@ -23,9 +23,6 @@ const (
 	ChartBar   Chart = "bar"   // of each row, named by the first column of text
 )
 
-// Charts lists the names of charts.
-func Charts() []Chart { return []Chart{ChartLine, ChartBar, ChartTable} }
-
 // Check says what a chart misses in the columns of a report's query, and what to do.
 func (c Chart) Check(columns []Column) error {
 	r := rolesOf(columns)

@@ -3,7 +3,6 @@ package render
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -136,7 +135,11 @@ func change(before, after float64) string {
 	if percent < 0 {
 		sign = "−"
 	}
-	return fmt.Sprintf("%s%s %% on the value before", sign, strings.TrimPrefix(significant(math.Abs(percent)), "−"))
+	decimals := 1
+	if math.Abs(percent) >= 10 {
+		decimals = 0
+	}
+	return fmt.Sprintf("%s%.*f %% on the value before", sign, decimals, math.Abs(percent))
 }
 
 func greatest(d *Document, r roles) (figure, bool) {
