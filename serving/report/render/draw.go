@@ -21,7 +21,7 @@ const (
 	// beside its lines.
 	axisHeight = 2*lineHeight + 4
 	panelRest  = lineHeight + 8 + panelGap
-	panelGap   = 14
+	panelGap   = 22
 	// Points get dots where there are at most dotted of them in a line, and few lines.
 	dotted      = 40
 	dottedLines = 3

@@ -4,10 +4,19 @@ import (
 	"fmt"
 	"math"
 	"time"
+	"unicode/utf8"
 )
 
 // figure is a number that stands first in a document: what, how much, and when or of what.
 type figure struct{ Label, Value, Detail string }
+
+// Size is the size of the number's letters in a mail: long ones must fit on a phone.
+func (f figure) Size() int {
+	if utf8.RuneCountInString(f.Value) > 12 {
+		return 20
+	}
+	return 30
+}
 
 // maxFigures is how many numbers a headline has.
 const maxFigures = 3

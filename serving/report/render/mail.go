@@ -17,8 +17,9 @@ const (
 	maxMailRows    = 25
 	maxMailColumns = 8
 	maxMailCell    = 160
-	// pictureWidth is the width of a mail's sheet within its margins.
-	pictureWidth = 560
+	// shownWidth is the width of a mail's sheet within its margins. The picture is drawn for a
+	// smaller one, so that its text is still read on a phone.
+	shownWidth, pictureWidth = 560, 480
 	// contentID names the chart in a mail.
 	contentID = "chart@millrace"
 )
@@ -85,7 +86,7 @@ func mail(d *Document, picture string) ([]byte, error) {
 	p := mailPage{
 		Name: oneLine(d.Name), Title: d.title(), Tick: tickLine(d), Zone: d.zone().String(),
 		Warnings: warnings(d), Figures: headline(d), Provenance: provenance(d),
-		Width: pictureWidth, Alt: shorten(describeChart(d), 300), Unsubscribe: d.Unsubscribe,
+		Width: shownWidth, Alt: shorten(describeChart(d), 300), Unsubscribe: d.Unsubscribe,
 	}
 	if d.drawn() {
 		p.Picture = template.URL(picture)
