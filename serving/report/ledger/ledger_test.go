@@ -237,11 +237,11 @@ func TestDocumentOfALostClaimIsNotTheRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer claim.Abandon()
-	d, err := claim.PutDocument(ledger.Document{Name: "x.csv", ContentType: "text/csv"}, []byte("right"))
+	d, err := claim.PutDocument("page", ledger.Document{Name: "x.csv", ContentType: "text/csv"}, []byte("right"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = paused.PutDocument(ledger.Document{}, []byte("wrong")) // as just before it noticed
+	_, _ = paused.PutDocument("page", ledger.Document{}, []byte("wrong")) // as just before it noticed
 	content, found, err := first.Content(t.Context(), d)
 	if err != nil || !found || string(content) != "right" {
 		t.Errorf("the document is %q, %v, %v", content, found, err)
@@ -254,7 +254,7 @@ func TestCollect(t *testing.T) {
 	var documents []ledger.Document
 	for range 5 {
 		claim := begin(t, l, run(c))
-		d, err := claim.PutDocument(ledger.Document{}, []byte("x"))
+		d, err := claim.PutDocument("page", ledger.Document{}, []byte("x"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,6 +42,7 @@ type Run struct {
 	NextAttempt *time.Time   `json:"next_attempt,omitempty"`
 	Error       string       `json:"error,omitempty"` // why there is no document
 	Document    *Document    `json:"document,omitempty"`
+	Mail        *Document    `json:"mail,omitempty"` // its parts for mails, where there are any
 	Rows        int64        `json:"rows"`
 	Bytes       int64        `json:"bytes"`
 	Generations []Generation `json:"generations,omitempty"`
