@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -225,6 +226,18 @@ func (d *Definition) Recipients() []string {
 		out[i] = t.String()
 	}
 	return out
+}
+
+// webhookPath is what follows the host of an address in a text.
+var webhookPath = regexp.MustCompile(`(?i)(https?://[^/?#'",\s]+)[/?#][^'",\s]*`)
+
+// PublicText hides the paths of addresses in a text that may define a report, well formed or
+// not.
+func PublicText(text string) string {
+	if !strings.Contains(strings.ToUpper(text), "REPORT") {
+		return text
+	}
+	return webhookPath.ReplaceAllString(text, "$1/…")
 }
 
 // Public is the statement without what is secret in its recipients.

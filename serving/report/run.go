@@ -246,7 +246,7 @@ func (s *Scheduler) message(ctx context.Context, d *Definition, r ledger.Run, i 
 		if err != nil {
 			return nil, err
 		}
-		m.Unsubscribe = s.o.PublicURL + "/v1/reports/" + url.PathEscape(d.Name) + "/unsubscribe?" + url.Values{"to": {d.Targets[i].Address}, "proof": {proof}}.Encode()
+		m.Unsubscribe = s.o.PublicURL + "/unsubscribe/" + url.PathEscape(d.Name) + "?" + url.Values{"to": {d.Targets[i].Address}, "proof": {proof}}.Encode()
 	}
 	m.Page, m.Text = k.mail.forRecipient(m.Unsubscribe)
 	return m, nil

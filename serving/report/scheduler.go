@@ -246,23 +246,22 @@ type job struct {
 // when the run has ended, or at once where there is none.
 func (s *Scheduler) begin(d *Definition, claim func(ctx context.Context) (*ledger.Claim, error)) (*job, error) {
 	report := s.underWay(d.ID)
+	report.runs.Add(1) // before the claim, so that Forget waits for it
 	c, err := claim(report.ctx)
 	if err != nil {
+		report.runs.Done()
 		<-s.runs
 		return nil, err
 	}
 	j := &job{claim: c, ended: make(chan struct{})}
-	s.work.Add(1)
-	report.runs.Add(1)
-	go func() {
+	s.work.Go(func() {
 		defer func() {
 			<-s.runs
 			report.runs.Done()
-			s.work.Done()
 			close(j.ended)
 		}()
 		s.run(c, d)
-	}()
+	})
 	return j, nil
 }
 

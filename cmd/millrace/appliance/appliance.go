@@ -79,6 +79,7 @@ type Appliance struct {
 	budget       *appender.Budget
 	merger       *merge.Merger
 	executor     *query.Executor
+	reports      *reporter
 	guard        *guard
 	routes       route.Table
 	handler      http.Handler
@@ -123,7 +124,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.unlock, err = lockData(o.Config.DataDir); err != nil {
 		return nil, err
 	}
-	if a.store, err = local.Open(lakeDir(o.Config)); err != nil {
+	if a.store, err = local.Open(o.Config.LakeDir()); err != nil {
 		return nil, err
 	}
 	if err := a.checkEpoch(ctx); err != nil {
@@ -177,6 +178,9 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 // Stop ends everything, from the top down. The network must have stopped already.
 func (a *Appliance) Stop(ctx context.Context) error {
 	var errs []error
+	if a.reports != nil {
+		errs = append(errs, a.reports.stop(ctx))
+	}
 	if a.schedule != nil {
 		errs = append(errs, a.schedule.Stop(ctx))
 	}
@@ -219,14 +223,6 @@ func (a *Appliance) Stop(ctx context.Context) error {
 
 // Handler is the whole HTTP surface.
 func (a *Appliance) Handler() http.Handler { return a.handler }
-
-// lakeDir is where the lake is.
-func lakeDir(c config.Config) string {
-	if u, err := url.Parse(c.LakeURL); err == nil && u.Path != "" {
-		return u.Path
-	}
-	return filepath.Join(c.DataDir, "lake")
-}
 
 // lakeSettings are what ClickHouse must be told to read the lake rightly.
 var lakeSettings = map[string]string{
@@ -321,6 +317,9 @@ func (a *Appliance) startServing() (err error) {
 		Catalog: a.catalog, Definer: auditedDefiner{a, a.guard.audit}, History: histories{a}, Engine: a.queries.forQueries(), Views: a.merger,
 		Log: a.o.Log, Limits: roleLimits(a.o.Config),
 	})
+	if err := a.startReports(); err != nil {
+		return err
+	}
 	ranks := leaderboard.New(leaderboard.Options{Store: redisboard.New(a.speed.Client()), Views: a.merger, Log: heads{a}, Logger: a.o.Log})
 	a.routes, err = openapi.Routes(a.o.Version, slices.Concat(
 		a.ingestRoutes(),
@@ -330,6 +329,7 @@ func (a *Appliance) startServing() (err error) {
 			Log: a.o.Log, Limits: roleLimits(a.o.Config),
 		}),
 		a.guardRoutes(),
+		a.reports.scheduler.Routes(a.guard.audit),
 		console.Routes(),
 		tracker.Routes(),
 	))

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	netmail "net/mail"
-	"strconv"
 	"strings"
 
 	"github.com/wneessen/go-mail"
@@ -139,19 +138,4 @@ func unsubscribe(msg *mail.Msg, link string) error {
 	}
 	msg.SetListUnsubscribe(link)
 	return nil
-}
-
-// Check returns what is wrong with settings, each by its key.
-func (o SMTP) Check() error {
-	var errs []error
-	if o.Host == "" {
-		return nil
-	}
-	if _, err := netmail.ParseAddress(o.From); err != nil {
-		errs = append(errs, fmt.Errorf("smtp.from: %q is not a mail address", o.From))
-	}
-	if o.TLS == "none" && o.Username != "" && !loopback(o.Host) {
-		errs = append(errs, errors.New("smtp.tls: none would send the password in the clear to "+net.JoinHostPort(o.Host, strconv.Itoa(o.Port))))
-	}
-	return errors.Join(errs...)
 }
