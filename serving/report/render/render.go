@@ -48,3 +48,10 @@ type Image struct {
 	ContentID, ContentType, Name string
 	Data                         []byte
 }
+
+func (d *Document) zone() *time.Location {
+	if d.Zone == nil {
+		return time.UTC
+	}
+	return d.Zone
+}
