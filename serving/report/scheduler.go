@@ -149,8 +149,12 @@ func (s *Scheduler) warn(what string, err error, args ...any) {
 
 // visit takes up what is due of a report, and begins the runs of its ticks.
 func (s *Scheduler) visit(d *Definition) error {
+	ctx := s.underWay(d.ID).ctx
+	if ctx.Err() != nil {
+		return nil // it was dropped since it was listed
+	}
 	now := s.o.Now()
-	records, err := s.o.Ledger.Runs(s.ctx, d.ID)
+	records, err := s.o.Ledger.Runs(ctx, d.ID)
 	if err != nil {
 		return err
 	}
@@ -163,13 +167,13 @@ func (s *Scheduler) visit(d *Definition) error {
 			continue
 		}
 		_, err := s.begin(d, func(ctx context.Context) (*ledger.Claim, error) { return s.o.Ledger.TakeUp(ctx, r) })
-		if err != nil && !errors.Is(err, ledger.ErrTaken) {
+		if err != nil && !elsewhere(err) {
 			return err
 		}
 	}
 	missed, ticks := dueRuns(d, last, now)
 	if missed.MissedTicks > 0 {
-		if err := s.o.Ledger.Note(s.ctx, missed); err != nil && !errors.Is(err, ledger.ErrTaken) {
+		if err := s.o.Ledger.Note(ctx, missed); err != nil && !elsewhere(err) {
 			return err
 		}
 		s.metrics.runs.WithLabelValues(string(ledger.Missed)).Inc()
@@ -182,11 +186,17 @@ func (s *Scheduler) visit(d *Definition) error {
 		_, err := s.begin(d, func(ctx context.Context) (*ledger.Claim, error) {
 			return s.o.Ledger.Begin(ctx, newRun(d, ledger.TickID(tick), tick))
 		})
-		if err != nil && !errors.Is(err, ledger.ErrTaken) {
+		if err != nil && !elsewhere(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// elsewhere reports whether a run was not begun because another process has it, or because
+// the report, or this process, is at its end.
+func elsewhere(err error) bool {
+	return errors.Is(err, ledger.ErrTaken) || errors.Is(err, context.Canceled)
 }
 
 // dueRuns says what is to be done about the ticks of a report between the last that was seen
@@ -247,7 +257,11 @@ type job struct {
 func (s *Scheduler) begin(d *Definition, claim func(ctx context.Context) (*ledger.Claim, error)) (*job, error) {
 	report := s.underWay(d.ID)
 	report.runs.Add(1) // before the claim, so that Forget waits for it
-	c, err := claim(report.ctx)
+	var c *ledger.Claim
+	err := report.ctx.Err()
+	if err == nil {
+		c, err = claim(report.ctx)
+	}
 	if err != nil {
 		report.runs.Done()
 		<-s.runs

@@ -2,11 +2,14 @@ package appliance
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/millrace/millrace/cmd/millrace/reporting"
 	"github.com/millrace/millrace/internal/catalog"
+	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/sql"
 	"github.com/millrace/millrace/serving/query"
 	"github.com/millrace/millrace/serving/report"
@@ -66,7 +69,7 @@ func (a *Appliance) CreateReport(ctx context.Context, s *sql.CreateReport) error
 	}
 	columns, err := a.columns(ctx, d.DryRun())
 	if err != nil {
-		return err
+		return atQuery(err, s)
 	}
 	if err := d.CheckColumns(columns); err != nil {
 		return err
@@ -79,6 +82,17 @@ func (a *Appliance) CreateReport(ctx context.Context, s *sql.CreateReport) error
 	a.reports.scheduler.Kick()
 	a.o.Log.Info("report created", "report", s.Name)
 	return nil
+}
+
+// atQuery gives a refusal by the engine, which names no place, that of the query.
+func atQuery(err error, s *sql.CreateReport) error {
+	var p *problem.Problem
+	if !errors.As(err, &p) || p.Status != http.StatusBadRequest || p.Line != 0 {
+		return err
+	}
+	placed := *p
+	placed.Line, placed.Column, placed.Offset = s.QueryPos.Line, s.QueryPos.Column, &s.QueryPos.Offset
+	return &placed
 }
 
 // columns asks for the columns of a query.
