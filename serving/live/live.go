@@ -100,6 +100,13 @@ func New(o Options) *Hub {
 	return h
 }
 
+// Streams returns how many streams are open.
+func (h *Hub) Streams() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.streams
+}
+
 // Close ends every stream, refuses new ones, and returns when nothing is reckoned any more.
 func (h *Hub) Close() {
 	h.mu.Lock()

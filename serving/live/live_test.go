@@ -160,12 +160,6 @@ func (w *world) metric(name string) float64 {
 	return 0
 }
 
-func (w *world) streams() int {
-	w.hub.mu.Lock()
-	defer w.hub.mu.Unlock()
-	return w.hub.streams
-}
-
 func TestOneComputationForAllWhoAsk(t *testing.T) {
 	w := newWorld(t, Options{})
 	const many = 200
@@ -189,7 +183,7 @@ func TestOneComputationForAllWhoAsk(t *testing.T) {
 	for _, l := range listeners {
 		_ = l.reply.Body.Close()
 	}
-	eventually(t, "those who left are forgotten", func() bool { return w.streams() == 0 && len(w.hub.topics) == 0 })
+	eventually(t, "those who left are forgotten", func() bool { return w.hub.Streams() == 0 && len(w.hub.topics) == 0 })
 	asked := w.source.asked.Load()
 	time.Sleep(100 * time.Millisecond) // ten times what it was asked at
 	if now := w.source.asked.Load(); now > asked+1 {
@@ -300,9 +294,9 @@ func TestAStalledClientIsLetGo(t *testing.T) {
 	}
 	l := w.listen("/a")
 	l.expect(`{"n":1}`)
-	eventually(t, "both are there", func() bool { return w.streams() == 2 })
+	eventually(t, "both are there", func() bool { return w.hub.Streams() == 2 })
 	big := strings.Repeat("x", 1<<20)
-	for i := 0; w.streams() == 2; i++ {
+	for i := 0; w.hub.Streams() == 2; i++ {
 		w.source.set(fmt.Sprintf(`"%d %s"`, i, big), nil)
 		began := time.Now()
 		l.expect(fmt.Sprintf("%d x", i))
@@ -358,13 +352,13 @@ func TestCloseEndsEverything(t *testing.T) {
 	}
 	l := w.listen("/a")
 	l.expect("x")
-	eventually(t, "both are there", func() bool { return w.streams() == 2 })
+	eventually(t, "both are there", func() bool { return w.hub.Streams() == 2 })
 	began := time.Now()
 	w.hub.Close()
 	if _, err := l.next(); !errors.Is(err, io.EOF) {
 		t.Errorf("the stream does not end as a whole: %v", err)
 	}
-	eventually(t, "all are gone", func() bool { return w.streams() == 0 })
+	eventually(t, "all are gone", func() bool { return w.hub.Streams() == 0 })
 	if took := time.Since(began); took > writeTimeout/2 {
 		t.Errorf("it took %s", took)
 	}
