@@ -13,6 +13,7 @@ import { Streams } from './pages/streams.tsx';
 import { Views } from './pages/views.tsx';
 import { Dialog } from './parts/dialog.tsx';
 import { Empty, LiveMark } from './parts/basics.tsx';
+import { Guard } from './parts/guard.tsx';
 import { listenToKeys } from './state/keys.ts';
 import { pulse, pulseAt, pulseProblem, pulseState } from './state/pulse.ts';
 import { href, place } from './state/router.ts';
@@ -47,6 +48,15 @@ export function App() {
     const name = place.value.name;
     document.title = s.state === 'signed-in' ? `${name ? `${name} · ` : ''}${page?.name ?? 'Not here'} · Millrace` : 'Millrace';
   }, [page, place.value.name, s.state]);
+  const arrived = useRef(false);
+  useEffect(() => { // whoever goes on by the keyboard goes on in the new page
+    if (!arrived.current) {
+      arrived.current = true;
+      return;
+    }
+    scrollTo(0, 0);
+    if (document.activeElement === document.body) document.getElementById('main')?.focus({ preventScroll: true });
+  }, [page, place.value.name]);
 
   return (
     <div class="frame">
@@ -59,7 +69,7 @@ export function App() {
         {s.state === 'signed-in' && (s.who.role === 'ingest'
           ? <Empty title="This token may append events, and see nothing."><p>Sign out and use a token with the role read, sql or admin.</p></Empty>
           : page
-            ? <page.component key={page.id} name={place.value.name} />
+            ? <Guard key={page.id}><page.component name={place.value.name} /></Guard>
             : <Empty title={`There is no page “${place.value.page}”.`}><p><a href={href('overview')}>Go to the overview</a></p></Empty>)}
       </main>
       {help && <Help onClose={() => setHelp(false)} />}

@@ -33,7 +33,9 @@ test('an address that does not fit gives way', () => {
   const fits: Choice = { range: '6h', step: '5m', measure: 'n', split: 'page' };
   assert.deepEqual(choiceOf(view(), new URLSearchParams({ range: '6h', split: 'page', measure: 'n' })), fits);
   assert.deepEqual(choiceOf(view(), new URLSearchParams({ range: 'x', step: '2s', measure: 'last', split: 'n' })), { range: '1h', step: '1m', measure: 'n', split: '' });
-  assert.equal(choiceOf(view({ window: null, pane: 86_400 }), new URLSearchParams()).range, 'all');
+  const whole = view({ window: null, pane: 86_400 });
+  assert.equal(choiceOf(whole, new URLSearchParams()).range, 'all');
+  assert.equal(choiceOf(whole, new URLSearchParams({ range: '1h' })).range, 'all', 'an hour is less than a pane');
 });
 
 test('a line for each value, the greatest first, with gaps', () => {

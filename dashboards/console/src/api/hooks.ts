@@ -40,6 +40,23 @@ export function useAnswer<T>(path: string | null, read: (path: string, signal: A
   };
 }
 
+const refreshMillis = 5000;
+
+/** Asks again when the key changes, and not more often than every few seconds however often it does. */
+export function useRefresh(refresh: () => void, key: unknown): void {
+  const last = useRef(Date.now());
+  const known = useRef(key);
+  useEffect(() => {
+    if (known.current === key) return;
+    const timer = setTimeout(() => {
+      known.current = key;
+      last.current = Date.now();
+      refresh();
+    }, Math.max(0, last.current + refreshMillis - Date.now()));
+    return () => clearTimeout(timer);
+  }, [key]);
+}
+
 export interface Live<T> {
   value: T | undefined;
   /** When the value came, in milliseconds since 1970. */

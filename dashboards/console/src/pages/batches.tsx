@@ -1,7 +1,7 @@
 import { Fragment } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { part, post, type Problem, withParams } from '../api/client.ts';
-import { problemFrom, useAnswer } from '../api/hooks.ts';
+import { problemFrom, useAnswer, useRefresh } from '../api/hooks.ts';
 import type { BatchRun, View } from '../api/types.ts';
 import { count, exact } from '../format/numbers.ts';
 import { span } from '../format/time.ts';
@@ -18,7 +18,7 @@ export function Batches() {
   const runs = useAnswer<{ runs: BatchRun[] }>(withParams('/v1/batches', { view: view || undefined, limit: String(shownRuns) }));
   const views = useAnswer<{ views: View[] }>('/v1/views');
   const batch = pulse.value?.steps.batch;
-  useEffect(runs.refresh, [batch?.last_run, batch?.running]);
+  useRefresh(runs.refresh, `${batch?.last_run} ${batch?.running}`);
   const names = pulse.value?.views.map((v) => v.name) ?? views.value?.views.map((v) => v.name) ?? [];
   return (
     <>
@@ -40,7 +40,7 @@ export function Batches() {
 function Runs({ runs }: { runs: BatchRun[] }) {
   const [open, setOpen] = useState<number>();
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Batch runs">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Batch runs">
       <table class="data">
         <thead>
           <tr><th scope="col">started</th><th scope="col">view</th><th scope="col">kind</th><th scope="col">state</th><th scope="col" class="n">took</th>

@@ -1,6 +1,6 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { getLines, part, post, type Problem } from '../api/client.ts';
-import { problemFrom, useAnswer } from '../api/hooks.ts';
+import { problemFrom, useAnswer, useRefresh } from '../api/hooks.ts';
 import type { DeadLetter, RefusedStream } from '../api/types.ts';
 import { count, exact } from '../format/numbers.ts';
 import { Empty, Loading, ProblemNote, Search, Time } from '../parts/basics.tsx';
@@ -12,7 +12,7 @@ import { href } from '../state/router.ts';
 export function DeadLetters({ name }: { name: string }) {
   const list = useAnswer<{ streams: RefusedStream[] }>('/v1/errors');
   const rejected = pulse.value?.steps.ingest.rejected;
-  useEffect(list.refresh, [rejected]);
+  useRefresh(list.refresh, rejected);
   if (list.problem && !list.value) return <><h1>Dead letters</h1><ProblemNote problem={list.problem} /></>;
   if (!list.value) return <><h1>Dead letters</h1><Loading what="the dead letters" /></>;
   const refusing = list.value.streams.filter((s) => s.rejected > 0 || s.stream === name);
@@ -66,7 +66,7 @@ function RefusedOf({ refused: s, alone, onReplayed }: { refused: RefusedStream; 
       )}
       {problem && <ProblemNote problem={problem} />}
       {s.reasons.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-label={`Reasons of ${s.stream}`}>
+        <div class="scroll" tabIndex={0} role="group" aria-label={`Reasons of ${s.stream}`}>
           <table class="data">
             <thead><tr><th scope="col">reason</th><th scope="col" class="n">events</th><th scope="col">newest</th></tr></thead>
             <tbody>
@@ -94,7 +94,7 @@ function RefusedOf({ refused: s, alone, onReplayed }: { refused: RefusedStream; 
 
 function SingleLetters({ stream, rejected }: { stream: string; rejected: number }) {
   const letters = useAnswer<DeadLetter[]>(`/v1/streams/${part(stream)}/errors`, getLines<DeadLetter>);
-  useEffect(letters.refresh, [rejected]);
+  useRefresh(letters.refresh, rejected);
   const [search, setSearch] = useState('');
   if (letters.problem) return <ProblemNote problem={letters.problem} />;
   if (!letters.value) return <Loading what="the letters" />;

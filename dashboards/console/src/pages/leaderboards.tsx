@@ -107,7 +107,7 @@ function Ranking({ label, rows, moves, board, marked, onFind }: {
   useGliding(body, rows);
   const most = Math.max(...rows.map((r) => Math.abs(number(r.score) ?? 0)), 1);
   return (
-    <div class="scroll ranking" tabIndex={0} role="region" aria-label={label}>
+    <div class="scroll ranking" tabIndex={0} role="group" aria-label={label}>
       <table class="data">
         <thead><tr><th scope="col" class="n">rank</th><th scope="col"><span class="visually-hidden">moved</span></th><th scope="col">{board.member}</th><th scope="col" class="n">{board.score}</th></tr></thead>
         <tbody ref={body}>

@@ -1,12 +1,12 @@
 // The first page: is it well, how fresh is it, what is the top row now, what was refused.
 
 import { useEffect } from 'preact/hooks';
-import { useAnswer, useLive } from '../api/hooks.ts';
+import { useAnswer, useLive, useRefresh } from '../api/hooks.ts';
 import { part, withParams } from '../api/client.ts';
 import type { Board, BoardAnswer, Pulse, RefusedStream, View, ViewAnswer } from '../api/types.ts';
 import { cell } from '../format/cells.ts';
 import { count, exact, rate } from '../format/numbers.ts';
-import { span } from '../format/time.ts';
+import { relative, span } from '../format/time.ts';
 import { Command, Empty, Loading, Notice, ProblemNote, Time } from '../parts/basics.tsx';
 import { Sparkline } from '../parts/sparkline.tsx';
 import { RaceFigure } from '../race/race.tsx';
@@ -24,12 +24,12 @@ export function Overview() {
   return (
     <>
       <h1 class="visually-hidden">Overview</h1>
-      {still && <Notice>This picture is {span(now.value - pulseAt.value)} old: the connection to the server is away, and the console is trying to get it back.</Notice>}
+      {still && <Notice>The connection to the server is away, and the console is trying to get it back. This picture is <span aria-live="off">from {relative(pulseAt.value, now.value)}</span>.</Notice>}
       <Answers pulse={p} />
       <section aria-labelledby="way" class="way">
         <div class="section-head">
           <h2 id="way">The way of one event</h2>
-          <p class="dim"><Sparkline values={ingestHistory.value} label="Events a second, last two minutes" /> {rate(p.steps.ingest.events_per_s)} over the last two minutes</p>
+          <p class="dim">events a second <Sparkline values={ingestHistory.value} label="Events a second, last two minutes" /> {rate(p.steps.ingest.events_per_s)} now</p>
         </div>
         <RaceFigure pulse={p} still={still} />
       </section>
@@ -44,7 +44,7 @@ function Answers({ pulse: p }: { pulse: Pulse }) {
   const f = freshness(p);
   const refusals = useAnswer<{ streams: RefusedStream[] }>('/v1/errors');
   const rejected = p.steps.ingest.rejected;
-  useEffect(refusals.refresh, [rejected]);
+  useRefresh(refusals.refresh, rejected);
   return (
     <div class="answers">
       <section class={v.healthy ? 'answer' : 'answer answer-bad'} aria-labelledby="q-health">
@@ -126,7 +126,7 @@ function Tables({ pulse: p }: { pulse: Pulse }) {
     <div class="columns">
       <section aria-labelledby="t-streams">
         <h2 id="t-streams">Streams</h2>
-        <div class="scroll" tabIndex={0} role="region" aria-label="Streams">
+        <div class="scroll" tabIndex={0} role="group" aria-label="Streams">
           <table class="data">
             <thead><tr><th scope="col">stream</th><th scope="col" class="n">events/s</th><th scope="col" class="n">events</th><th scope="col" class="n">refused</th></tr></thead>
             <tbody>
@@ -144,7 +144,7 @@ function Tables({ pulse: p }: { pulse: Pulse }) {
       <section aria-labelledby="t-views">
         <h2 id="t-views">Views</h2>
         {p.views.length === 0 ? <Empty title="No view yet."><Command>{'CREATE VIEW hits AS SELECT page, count() AS n FROM visits GROUP BY page'}</Command></Empty> : (
-          <div class="scroll" tabIndex={0} role="region" aria-label="Views">
+          <div class="scroll" tabIndex={0} role="group" aria-label="Views">
             <table class="data">
               <thead><tr><th scope="col">view</th><th scope="col" class="n">behind</th><th scope="col">batch up to</th><th scope="col">next run</th><th scope="col">state</th></tr></thead>
               <tbody>

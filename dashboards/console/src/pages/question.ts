@@ -27,6 +27,11 @@ export function stepsOf(pane: number): string[] {
 
 const wantedPoints = 120;
 
+/** The ranges that make sense of a view: a pane at least. */
+export function rangesOf(pane: number): typeof ranges {
+  return ranges.filter((r) => r.seconds >= pane);
+}
+
 /** The step that gives a chart about a hundred points. */
 export function stepFor(steps: string[], range: string): string {
   const seconds = ranges.find((r) => r.value === range)?.seconds ?? Infinity;
@@ -57,7 +62,8 @@ export function choiceOf(view: View, params: URLSearchParams): Choice {
     const value = params.get(name) ?? '';
     return of.includes(value) ? value : otherwise;
   };
-  const range = pick('range', ranges.map((r) => r.value), view.window ? '1h' : 'all');
+  const fitting = rangesOf(view.pane).map((r) => r.value);
+  const range = pick('range', fitting, view.window && fitting.includes('1h') ? '1h' : 'all');
   const steps = stepsOf(view.pane);
   return { range, step: pick('step', steps, stepFor(steps, range)), measure: pick('measure', measures, measures[0] ?? ''), split: pick('split', groupsOf(view), '') };
 }

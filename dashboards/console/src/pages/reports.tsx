@@ -43,7 +43,7 @@ WITH (format = 'html', chart = 'bar', deliver = 'mailto:team@example.org')`}</Co
     <>
       <h1>Reports</h1>
       <div class="tools"><Search label="Find" value={search} onInput={setSearch} /></div>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Reports">
+      <div class="scroll" tabIndex={0} role="group" aria-label="Reports">
         <table class="data">
           <thead><tr><th scope="col">report</th><th scope="col">schedule</th><th scope="col">format</th><th scope="col">goes to</th><th scope="col">last run</th><th scope="col">result</th><th scope="col">next</th></tr></thead>
           <tbody>
@@ -119,7 +119,7 @@ function OneReport({ report: r, onChange }: { report: Report; onChange: () => vo
       {!runs.value && !runs.problem && <Loading what="the runs" />}
       {runs.value?.runs.length === 0 && <Empty title="No run yet."><p>The first comes by the schedule, or now by the button above.</p></Empty>}
       {runs.value && runs.value.runs.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Runs">
+        <div class="scroll" tabIndex={0} role="group" aria-label="Runs">
           <table class="data">
             <thead><tr><th scope="col">for</th><th scope="col">state</th><th scope="col" class="n">took</th><th scope="col" class="n">attempts</th><th scope="col" class="n">rows</th><th scope="col" class="n">size</th><th scope="col">generations</th><th scope="col">deliveries</th><th scope="col">document</th></tr></thead>
             <tbody>

@@ -37,7 +37,7 @@ function StreamList({ streams }: { streams: Stream[] }) {
     <>
       <h1>Streams</h1>
       <div class="tools"><Search label="Find" value={search} onInput={setSearch} /></div>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Streams">
+      <div class="scroll" tabIndex={0} role="group" aria-label="Streams">
         <table class="data">
           <thead>
             <tr><th scope="col">stream</th><th scope="col" class="n">events/s</th><th scope="col" class="n">events</th><th scope="col" class="n">refused</th>
@@ -88,7 +88,7 @@ function OneStream({ stream: s }: { stream: Stream }) {
       <div class="columns">
         <section aria-labelledby="s-columns">
           <h2 id="s-columns">{count(s.columns.length, 'column')}</h2>
-          <div class="scroll" tabIndex={0} role="region" aria-label="Columns">
+          <div class="scroll" tabIndex={0} role="group" aria-label="Columns">
             <table class="data">
               <thead><tr><th scope="col">column</th><th scope="col">type</th></tr></thead>
               <tbody>{s.columns.map((c) => <tr key={c.name}><th scope="row">{c.name}</th><td class="mono">{c.type}</td></tr>)}</tbody>

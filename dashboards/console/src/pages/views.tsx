@@ -11,7 +11,7 @@ import { ProvenanceBar } from '../parts/provenance.tsx';
 import { DataTable } from '../parts/table.tsx';
 import { pulse } from '../state/pulse.ts';
 import { href, place, setParams } from '../state/router.ts';
-import { byGroup, chartParams, choiceOf, groupsOf, measuresOf, mostBars, mostLines, overTime, ranges, stepsOf, tableParams, tableRows } from './question.ts';
+import { byGroup, chartParams, choiceOf, groupsOf, measuresOf, mostBars, mostLines, overTime, ranges, rangesOf, stepsOf, tableParams, tableRows } from './question.ts';
 
 export function Views({ name }: { name: string }) {
   const list = useAnswer<{ views: View[] }>('/v1/views');
@@ -41,7 +41,7 @@ function ViewList({ views }: { views: View[] }) {
     <>
       <h1>Views</h1>
       <div class="tools"><Search label="Find" value={search} onInput={setSearch} /></div>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Views">
+      <div class="scroll" tabIndex={0} role="group" aria-label="Views">
         <table class="data">
           <thead>
             <tr><th scope="col">view</th><th scope="col">of stream</th><th scope="col">measures</th><th scope="col">by</th><th scope="col" class="n">window</th>
@@ -101,7 +101,7 @@ function OneView({ view: v }: { view: View }) {
         {(now?.state ?? v.state) === 'backfilling' && <Notice>This view is being filled from the past; its numbers still grow.</Notice>}
       </div>
       <div class="tools">
-        <Choices label="Last" value={choice.range} choices={ranges} onChange={(r) => setParams({ range: r, step: '' })} />
+        <Choices label="Last" value={choice.range} choices={rangesOf(v.pane)} onChange={(r) => setParams({ range: r, step: '' })} />
         {timed && <Select label="Step" value={choice.step} choices={stepsOf(v.pane).map((s) => ({ value: s, label: s }))} onChange={(s) => setParams({ step: s })} />}
         {measures.length > 0 && <Select label="Measure" value={choice.measure} choices={measures.map((m) => ({ value: m, label: m }))} onChange={(m) => setParams({ measure: m })} />}
         {timed && groups.length > 0 && <Select label="A line for each" value={choice.split} choices={[{ value: '', label: '(one for all)' }, ...groups.map((g) => ({ value: g, label: g }))]} onChange={(g) => setParams({ split: g })} />}

@@ -75,9 +75,9 @@ export function LiveMark({ state, at }: { state: LinkState; at: number }) {
       : state === 'reconnecting' ? 'reconnecting…'
         : stale ? 'no news' : 'live';
   return (
-    <span class={`live live-${stale ? 'reconnecting' : state}`} role="status">
-      <i aria-hidden="true" />{words}{state !== 'live' && at ? <span> picture from {relative(at, now.value)}</span> : null}
-      {stale ? <span> since {relative(at, now.value)}</span> : null}
+    <span class={`live live-${stale ? 'reconnecting' : state}`}>
+      <i aria-hidden="true" /><span role="status">{words}</span>
+      {at && (stale || state !== 'live') ? <span> picture from {relative(at, now.value)}</span> : null}
     </span>
   );
 }

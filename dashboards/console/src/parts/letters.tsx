@@ -5,7 +5,7 @@ import { Time } from './basics.tsx';
 
 export function Letters({ letters }: { letters: DeadLetter[] }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Dead letters">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Dead letters">
       <table class="data letters">
         <thead><tr><th scope="col">came</th><th scope="col">why it was refused</th><th scope="col">what came</th></tr></thead>
         <tbody>

@@ -37,7 +37,7 @@ export function DataTable({ label, columns, rows, bar, height = 520 }: {
     setSort((old) => (old?.column !== column ? { column, descending: isNumeric(columns[column]?.type ?? '') } : { column, descending: !old.descending }));
 
   return (
-    <div class="scroll" ref={box} tabIndex={0} role="region" aria-label={label} style={{ maxHeight: `${height}px` }}
+    <div class="scroll" ref={box} tabIndex={0} role="group" aria-label={label} style={{ maxHeight: `${height}px` }}
       onScroll={windowed ? (e) => setTop(e.currentTarget.scrollTop) : undefined}>
       <table class="data" aria-rowcount={sorted.length + 1}>
         <thead>

@@ -40,7 +40,11 @@ export function draw(box: HTMLElement, first: PlotData, height: number): Drawing
     width: Math.max(box.clientWidth, 200), height,
     cursor: { y: false, points: { size: 7 } },
     legend: { live: true },
-    scales: { x: { time: !first.labels }, y: { range: (_, low, high) => padded(low, high) } },
+    scales: {
+      // The first and the last bar are whole.
+      x: first.labels ? { time: false, range: (_, low, high) => [low - 0.6, high + 0.6] } : { time: true },
+      y: { range: (_, low, high) => padded(low, high) },
+    },
     axes: [
       {
         ...axis, gap: 6,
@@ -49,7 +53,7 @@ export function draw(box: HTMLElement, first: PlotData, height: number): Drawing
       { ...axis, size: 62, values: (_, at) => at.map((v) => short(v)) },
     ],
     series: [
-      first.labels ? { label: '', value: (_, i) => (i === null ? '' : (data.labels?.[i] ?? '')) } : { label: 'time', value: (_, at) => (at === null ? '–' : calendar(at * 1000).join(' ')) },
+      first.labels ? { label: 'group', value: (_, i) => (i === null ? '–' : (data.labels?.[i] ?? '')) } : { label: 'time', value: (_, at) => (at === null ? '–' : calendar(at * 1000).join(' ')) },
       ...first.series.map((s, i) => {
         const stroke = colour(seriesColours[i % seriesColours.length] ?? '--water');
         return {
