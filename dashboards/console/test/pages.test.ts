@@ -76,7 +76,7 @@ test('drift in words', () => {
 });
 
 test('the overview shows the top of the busiest leaderboard, or else view', () => {
-  const streams = [{ name: 's', events: 1, events_per_s: 1, rejected: 0, lag_ms: 0 }, { name: 't', events: 1, events_per_s: 9, rejected: 0, lag_ms: 0 }];
+  const streams = [{ name: 's', events: 1, events_per_s: 1, rejected: 0, rejected_per_s: 0, lake_rows: 0, lag_ms: 0 }, { name: 't', events: 1, events_per_s: 9, rejected: 0, rejected_per_s: 0, lake_rows: 0, lag_ms: 0 }];
   const board = (name: string, stream: string) => ({ name, stream, member: 'm', member_type: 'String', score: 'points', order: 'desc' as const, tie: 'shared', windows: ['all'], batch: '', sql: '' });
   assert.deepEqual(chief({ streams }, [board('a', 's'), board('b', 't')], [view()]), { kind: 'board', name: 'b', measure: 'points' });
   assert.deepEqual(chief({ streams }, [], [view()]), { kind: 'view', name: 'v', measure: 'n', groups: ['page'] });

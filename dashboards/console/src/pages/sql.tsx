@@ -17,7 +17,6 @@ import { type Result, run, type Source } from '../sql/run.ts';
 import { type Schema, schemaOf } from '../sql/schema.ts';
 import { href, place, setParams } from '../state/router.ts';
 import { session } from '../state/session.ts';
-import { quoted } from './streams.tsx';
 
 // The text outlives a visit to another page, as long as the tab is open.
 let draft = '';
@@ -125,7 +124,7 @@ export function SQL() {
               <summary>{t.name} <span class="dim">{t.kind}</span></summary>
               <ul class="plain">
                 {t.columns.map((c) => <li key={c.name}><code>{c.name}</code> <span class="dim">{c.type}</span></li>)}
-                <li><button type="button" onClick={() => put(`SELECT * FROM ${quoted(t.name)} LIMIT 100`)}>SELECT *</button></li>
+                <li><button type="button" onClick={() => put(`SELECT * FROM ${t.name} LIMIT 100`)}>SELECT *</button></li>
               </ul>
             </details>
           ))}
