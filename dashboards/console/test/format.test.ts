@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseExact } from '../src/api/exact.ts';
 import { cell, isNumeric, isTime } from '../src/format/cells.ts';
 import { csv } from '../src/format/csv.ts';
-import { bytes, count, exact, percent, rate, short } from '../src/format/numbers.ts';
+import { bytes, count, exact, percent, rate, short, ticks } from '../src/format/numbers.ts';
 import { compareValues } from '../src/format/order.ts';
 import { parseTime, relative, span, utc } from '../src/format/time.ts';
 
@@ -22,6 +22,14 @@ test('numbers have thousands and units', () => {
   assert.equal(count(2, 'entry', 'entries'), '2 entries');
   assert.equal(percent(0.5), '50 %');
   assert.equal(percent(0.012), '1.2 %');
+});
+
+test('ticks of one axis look alike', () => {
+  assert.deepEqual(ticks([0, 40_000, 80_000, 120_000]), ['0 k', '40 k', '80 k', '120 k']);
+  assert.deepEqual(ticks([0, 0.25, 0.5]), ['0.00', '0.25', '0.50']);
+  assert.deepEqual(ticks([0, 2500, 5000]), ['0', '2,500', '5,000']);
+  assert.deepEqual(ticks([1_000_000, 1_500_000]), ['1.0 M', '1.5 M']);
+  assert.deepEqual(ticks([]), []);
 });
 
 test('spans are said in the unit that fits', () => {
