@@ -135,13 +135,17 @@ func (c *Client) Board(ctx context.Context, board string) (*BoardState, error) {
 
 // Top returns a page of a leaderboard, the best first.
 func (c *Client) Top(ctx context.Context, board string, q TopQuery) (*Standing, error) {
+	return look[Standing](ctx, c, q.parameters(), "/v1/leaderboards/", board, "/top")
+}
+
+func (q TopQuery) parameters() url.Values {
 	v := q.values()
 	setCount(v, "n", q.N)
 	setCount(v, "offset", q.Offset)
 	if q.After != "" {
 		v.Set("after", q.After)
 	}
-	return look[Standing](ctx, c, v, "/v1/leaderboards/", board, "/top")
+	return v
 }
 
 // Rank returns rank and score of one member. A member without a score is an Error of
