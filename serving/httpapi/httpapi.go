@@ -76,6 +76,8 @@ type Options struct {
 	Metrics  *prometheus.Registry
 	Log      *slog.Logger
 	Limits   query.RoleLimits // of queries on views
+	// Queried is told how long each query of a view, a leaderboard or SQL took.
+	Queried func(took time.Duration)
 }
 
 type server struct {
@@ -91,11 +93,13 @@ func Routes(o Options) route.Table {
 	}, []string{"route"})}
 	o.Metrics.MustRegister(s.seconds)
 	return append(s.leaderboardRoutes(o.Boards, o.Ranks), route.Table{
-		{Method: http.MethodGet, Path: "/v1/views/{view}", Right: access.Look, Object: "view", Handler: s.timed("view", s.view),
+		{Method: http.MethodGet, Path: "/v1/views/{view}", Right: access.Look, Object: "view", Handler: s.asked("view", s.view),
 			Doc: viewDoc},
+		{Method: http.MethodGet, Path: "/v1/views/{view}/values", Right: access.Look, Object: "view", Handler: s.asked("values", s.values),
+			Doc: valuesDoc},
 		{Method: http.MethodPost, Path: "/v1/views/{view}/batch", Right: access.Manage, Object: "view", Handler: s.timed("batch", s.batch),
 			Doc: batchDoc},
-		{Method: http.MethodPost, Path: "/v1/sql", Right: access.Query, Handler: s.timed("sql", s.sql),
+		{Method: http.MethodPost, Path: "/v1/sql", Right: access.Query, Handler: s.asked("sql", s.sql),
 			Doc: sqlDoc},
 		{Method: http.MethodGet, Path: "/v1/status", Right: access.Look, Handler: s.timed("status", s.status),
 			Doc: statusDoc(o.Operator)},
@@ -135,6 +139,16 @@ func (s *server) timed(route string, handle func(http.ResponseWriter, *http.Requ
 	}
 }
 
+// asked is timed for a route by which questions about data are asked.
+func (s *server) asked(route string, handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return s.timed(route, func(w http.ResponseWriter, r *http.Request) error {
+		start := time.Now()
+		err := handle(w, r)
+		s.Queried(time.Since(start))
+		return err
+	})
+}
+
 // Recover wraps a handler so that a panic, which is a defect, becomes a logged 500.
 func Recover(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -151,10 +165,32 @@ func Recover(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-func (s *server) view(w http.ResponseWriter, r *http.Request) error {
+// findView finds the view that a request names.
+func (s *server) findView(r *http.Request) (*catalog.View, error) {
 	v, err := s.Views.View(r.PathValue("view"))
 	if err != nil {
-		return problem.New(http.StatusNotFound, "unknown-view", err.Error(), "")
+		return nil, problem.New(http.StatusNotFound, "unknown-view", err.Error(), "")
+	}
+	return v, nil
+}
+
+// withinTime runs a question within the limit of a query's time; hint says how to stay
+// within it.
+func withinTime[T any](ctx context.Context, limits query.Limits, hint string, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limits.Time)
+	defer cancel()
+	answer, err := ask(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return answer, problem.New(http.StatusGatewayTimeout, "query-timeout",
+			fmt.Sprintf("the query ran longer than the limit of %s (%stimeout)", limits.Time, limits.Prefix), hint)
+	}
+	return answer, err
+}
+
+func (s *server) view(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.findView(r)
+	if err != nil {
+		return err
 	}
 	f, err := format.Choose(r)
 	if err != nil {
@@ -166,14 +202,8 @@ func (s *server) view(w http.ResponseWriter, r *http.Request) error {
 	}
 	limits := s.Limits.For(access.From(r.Context()))
 	q.MaxRows = limits.Rows
-	ctx, cancel := context.WithTimeout(r.Context(), limits.Time)
-	defer cancel()
-	result, err := s.Merger.Run(ctx, q)
+	result, err := withinTime(r.Context(), limits, "narrow it by from, to, where or by", func(ctx context.Context) (*merge.Result, error) { return s.Merger.Run(ctx, q) })
 	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return problem.New(http.StatusGatewayTimeout, "query-timeout",
-				fmt.Sprintf("the query ran longer than the limit of %s (%stimeout)", limits.Time, limits.Prefix), "narrow it by from, to, where or by")
-		}
 		return err
 	}
 	text, err := json.Marshal(result.Provenance)

@@ -122,7 +122,8 @@ func newSurface(t *testing.T) (*parts, http.Handler) {
 	t.Helper()
 	p := &parts{view: build(t, "CREATE VIEW v AS SELECT page, count() AS n FROM s GROUP BY page, tumble(ts, INTERVAL 5 MINUTE)")}
 	routes := Routes(Options{
-		Views: p, Merger: merger{p}, Executor: executor{p}, Operator: p, Metrics: prometheus.NewRegistry(),
+		Queried: func(time.Duration) {},
+		Views:   p, Merger: merger{p}, Executor: executor{p}, Operator: p, Metrics: prometheus.NewRegistry(),
 		Log: slog.New(slog.DiscardHandler), Limits: query.RoleLimits{access.SQL: {Time: 50 * time.Millisecond, Rows: 9, Prefix: "query."}},
 	})
 	mux := routes.Mux(func(_ route.Route, h http.Handler) http.Handler { return h })

@@ -100,7 +100,7 @@ func (s *server) leaderboardRoutes(boards Leaderboards, ranks Ranks) route.Table
 		if body != nil {
 			errors = append(slices.Clone(errors), http.StatusRequestEntityTooLarge)
 		}
-		return route.Route{Method: method, Path: path + "/members", Right: access.Look, Object: "board", Handler: s.timed("board-members", handle), Doc: route.Doc{
+		return route.Route{Method: method, Path: path + "/members", Right: access.Look, Object: "board", Handler: s.asked("board-members", handle), Doc: route.Doc{
 			ID: id, Tag: "leaderboards", Summary: summary, Params: params, Body: body, Errors: errors,
 			About:   "Each row has `rank`, the rank among all, and `among`, the rank among those that were asked for. A member that is not there has null for both, and comes last.",
 			Replies: json(leaderboard.Answer{}, "The members, the best first"),
@@ -111,11 +111,11 @@ func (s *server) leaderboardRoutes(boards Leaderboards, ranks Ranks) route.Table
 			ID: "listLeaderboards", Tag: "leaderboards", Summary: "The leaderboards that the caller may read",
 			Replies: json(BoardList{}, "All of them, by name"),
 		}},
-		{Method: http.MethodGet, Path: path, Right: access.Look, Object: "board", Handler: s.timed("board", b.info), Doc: route.Doc{
+		{Method: http.MethodGet, Path: path, Right: access.Look, Object: "board", Handler: s.asked("board", b.info), Doc: route.Doc{
 			ID: "getLeaderboard", Tag: "leaderboards", Summary: "A leaderboard's definition, and how many members it ranks now",
 			Params: []route.Param{name, scope[3]}, Replies: json(BoardState{}, "Definition and windows"), Errors: errors,
 		}},
-		{Method: http.MethodGet, Path: path + "/top", Right: access.Look, Object: "board", Handler: s.timed("board-top", b.top), Doc: route.Doc{
+		{Method: http.MethodGet, Path: path + "/top", Right: access.Look, Object: "board", Handler: s.asked("board-top", b.top), Doc: route.Doc{
 			ID: "getTop", Tag: "leaderboards", Summary: "The best members, page by page",
 			About: "Pages follow each other by `after`, with `next` of the page before; a page costs the same however deep it lies.",
 			Params: with(
@@ -125,11 +125,11 @@ func (s *server) leaderboardRoutes(boards Leaderboards, ranks Ranks) route.Table
 			),
 			Replies: json(leaderboard.Answer{}, "The page; empty where the window has no members"), Errors: errors,
 		}},
-		{Method: http.MethodGet, Path: path + "/rank/{member}", Right: access.Look, Object: "board", Handler: s.timed("board-rank", b.rank), Doc: route.Doc{
+		{Method: http.MethodGet, Path: path + "/rank/{member}", Right: access.Look, Object: "board", Handler: s.asked("board-rank", b.rank), Doc: route.Doc{
 			ID: "getRank", Tag: "leaderboards", Summary: "A member's rank, score and percentile",
 			Params: with(member), Replies: json(leaderboard.Standing{}, "Where it stands"), Errors: errors,
 		}},
-		{Method: http.MethodGet, Path: path + "/around/{member}", Right: access.Look, Object: "board", Handler: s.timed("board-around", b.around), Doc: route.Doc{
+		{Method: http.MethodGet, Path: path + "/around/{member}", Right: access.Look, Object: "board", Handler: s.asked("board-around", b.around), Doc: route.Doc{
 			ID: "getAround", Tag: "leaderboards", Summary: "A member and its neighbours",
 			Params:  with(member, about(n, fmt.Sprintf("Rows on each side, 1 to %d. Default: %d", leaderboard.MaxRows/2, defaultAround))),
 			Replies: json(leaderboard.Answer{}, "The member in the middle, unless it is near an end"), Errors: errors,
@@ -317,16 +317,11 @@ func whole(values url.Values, name string, fallback, least, most int) (int, erro
 
 // within runs a question within the limit of a query's time.
 func within[T any](b *boardServer, r *http.Request, ask func(ctx context.Context) (T, error)) (T, error) {
-	limits := b.Limits.For(access.From(r.Context()))
-	ctx, cancel := context.WithTimeout(r.Context(), limits.Time)
-	defer cancel()
-	answer, err := ask(ctx)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return answer, problem.New(http.StatusGatewayTimeout, "query-timeout",
-			fmt.Sprintf("the question ran longer than the limit of %s (%stimeout)", limits.Time, limits.Prefix), "ask for a window that is kept, or wait less")
-	}
-	return answer, err
+	return withinTime(r.Context(), b.Limits.For(access.From(r.Context())), boardHint, ask)
 }
+
+// boardHint says how a question to a leaderboard stays within its time.
+const boardHint = "ask for a window that is kept, or wait less"
 
 func answerWithin[T any](b *boardServer, w http.ResponseWriter, r *http.Request, ask func(ctx context.Context) (T, error)) error {
 	answer, err := within(b, r, ask)

@@ -22,6 +22,18 @@ import (
 // other test of this package uses, as the engine is shared.
 func start(t *testing.T, change func(*config.Config)) *Appliance {
 	t.Helper()
+	a := startOnce(t, change)
+	t.Cleanup(func() {
+		if err := a.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+// startOnce is start for a test that stops the appliance itself.
+func startOnce(t *testing.T, change func(*config.Config)) *Appliance {
+	t.Helper()
 	c := config.Default()
 	c.DataDir, c.Epoch, c.Flush, c.Grace = t.TempDir(), time.Second, 20*time.Millisecond, time.Second
 	c.ClickHouseDSN = enginetest.Engine(t).DSN()
@@ -32,11 +44,6 @@ func start(t *testing.T, change func(*config.Config)) *Appliance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := a.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
 	return a
 }
 

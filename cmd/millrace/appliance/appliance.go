@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/millrace/millrace/batch/ledger"
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/batch/recompute"
 	"github.com/millrace/millrace/batch/schedule"
@@ -43,6 +44,7 @@ import (
 	"github.com/millrace/millrace/serving/leaderboard"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/serving/openapi"
+	"github.com/millrace/millrace/serving/overview"
 	"github.com/millrace/millrace/serving/query"
 	"github.com/millrace/millrace/speed/board"
 	"github.com/millrace/millrace/speed/embedded"
@@ -74,12 +76,14 @@ type Appliance struct {
 	redis        *embedded.Server // nil with an external Redis
 	speed        *redisview.Store
 	backend      stream.Backend
+	ledger       *ledger.Ledger
 	recompute    *recompute.Runner
 	schedule     *schedule.Scheduler
 	budget       *appender.Budget
 	merger       *merge.Merger
 	executor     *query.Executor
 	guard        *guard
+	queried      queried
 	routes       route.Table
 	handler      http.Handler
 	unlock       func() // frees the data directory
@@ -327,8 +331,11 @@ func (a *Appliance) startServing() (err error) {
 		httpapi.Routes(httpapi.Options{
 			Views: a.catalog, Merger: a.merger, Boards: a.catalog, Ranks: ranks, Executor: auditedExecutor{a.executor, a.guard.audit},
 			Operator: auditedOperator{a, a.guard.audit}, Metrics: a.metrics.registry,
-			Log: a.o.Log, Limits: roleLimits(a.o.Config),
+			Log: a.o.Log, Limits: roleLimits(a.o.Config), Queried: a.queried.observe,
 		}),
+		overview.New(overview.Options{
+			Catalog: a.catalog, Facts: facts{a}, EpochLength: a.o.Config.Epoch, Version: a.o.Version, Started: a.started, Log: a.o.Log,
+		}).Routes(),
 		a.guardRoutes(),
 		console.Routes(),
 		tracker.Routes(),
