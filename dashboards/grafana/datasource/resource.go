@@ -125,7 +125,8 @@ func (d *Datasource) values(r *http.Request) (any, error) {
 	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
 		limit = min(n, maxValues)
 	}
-	return d.server.Values(r.Context(), q.Get("view"), client.ValuesQuery{Column: q.Get("column"), Prefix: q.Get("prefix"), Limit: limit})
+	values, _, err := d.server.Values(r.Context(), q.Get("view"), client.ValuesQuery{Column: q.Get("column"), Prefix: q.Get("prefix"), Limit: limit})
+	return values, err
 }
 
 // checked is what check-sql answers.

@@ -3,8 +3,8 @@ package datasource
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -54,13 +54,14 @@ func (d *Datasource) connect(ctx context.Context, settings backend.DataSourceIns
 	timeouts := httpclient.DefaultTimeoutOptions
 	timeouts.Timeout = 0
 	httpOptions.Timeouts = &timeouts
-	if ca := settings.DecryptedSecureJSONData[secureCACert]; ca != "" || o.TLSSkipVerify {
+	ca := settings.DecryptedSecureJSONData[secureCACert]
+	if ca != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(ca)) {
+		return &refusal{Detail: "the CA certificate is not one in PEM", Hint: "paste the whole text of its file, from BEGIN CERTIFICATE to END CERTIFICATE"}
+	}
+	if ca != "" || o.TLSSkipVerify {
 		httpOptions.TLS = &httpclient.TLSOptions{CACertificate: ca, InsecureSkipVerify: o.TLSSkipVerify}
 	}
 	if d.http, err = httpclient.New(httpOptions); err != nil {
-		if errors.Is(err, httpclient.ErrInvalidCACertificate) {
-			return &refusal{Detail: "the CA certificate is not one in PEM", Hint: "paste the whole text of the file, from BEGIN CERTIFICATE to END CERTIFICATE"}
-		}
 		return fmt.Errorf("make the HTTP client: %w", err)
 	}
 	d.server, err = client.New(settings.URL, client.Options{
