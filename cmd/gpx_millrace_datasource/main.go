@@ -8,14 +8,14 @@ package main
 import (
 	"os"
 
-	grafana "github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
+	sdk "github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 
 	"github.com/millrace/millrace/dashboards/grafana/datasource"
 )
 
 func main() {
-	if err := grafana.Manage(datasource.PluginID, datasource.New, grafana.ManageOpts{}); err != nil {
+	if err := sdk.Manage(datasource.PluginID, datasource.New, sdk.ManageOpts{}); err != nil {
 		log.DefaultLogger.Error("serve the data source", "error", err)
 		os.Exit(1)
 	}

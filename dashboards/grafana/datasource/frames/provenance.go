@@ -62,7 +62,7 @@ func notices(s client.Source, states map[string]string) []data.Notice {
 	if s.Rejected > 0 {
 		list = append(list, data.Notice{
 			Severity: data.NoticeSeverityInfo, Inspect: data.InspectTypeMeta,
-			Text: fmt.Sprintf("%d rows of the stream of %s were refused and are not in it; millrace errors list shows them with their reasons", s.Rejected, name),
+			Text: fmt.Sprintf("%s does not hold %s that the stream refused; millrace errors list shows them with their reasons", name, rows(s.Rejected)),
 		})
 	}
 	return list
@@ -92,4 +92,11 @@ func round(d time.Duration) time.Duration {
 		return d
 	}
 	return d.Round(100 * time.Millisecond)
+}
+
+func rows(n int64) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return fmt.Sprintf("%d rows", n)
 }
