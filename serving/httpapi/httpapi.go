@@ -22,6 +22,7 @@ import (
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/serving/format"
+	"github.com/millrace/millrace/serving/live"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/serving/query"
 )
@@ -37,6 +38,8 @@ type Views interface {
 // Merger answers queries on views.
 type Merger interface {
 	Run(ctx context.Context, q merge.Query) (*merge.Result, error)
+	// Unmoved reports whether an answer of this provenance still stands.
+	Unmoved(ctx context.Context, q merge.Query, p merge.Provenance) (bool, error)
 }
 
 // Executor runs SQL.
@@ -78,6 +81,7 @@ type Options struct {
 	Limits   query.RoleLimits // of queries on views
 	// Queried is told how long each query of a view, a leaderboard or SQL took.
 	Queried func(took time.Duration)
+	Live    *live.Hub
 }
 
 type server struct {
@@ -97,6 +101,8 @@ func Routes(o Options) route.Table {
 			Doc: viewDoc},
 		{Method: http.MethodGet, Path: "/v1/views/{view}/values", Right: access.Look, Object: "view", Handler: s.asked("values", s.values),
 			Doc: valuesDoc},
+		{Method: http.MethodGet, Path: "/v1/views/{view}/live", Right: access.Look, Object: "view", Handler: s.streamed(s.liveView),
+			Doc: liveViewDoc},
 		{Method: http.MethodPost, Path: "/v1/views/{view}/batch", Right: access.Manage, Object: "view", Handler: s.timed("batch", s.batch),
 			Doc: batchDoc},
 		{Method: http.MethodPost, Path: "/v1/sql", Right: access.Query, Handler: s.asked("sql", s.sql),
@@ -128,15 +134,20 @@ func (s *server) timed(route string, handle func(http.ResponseWriter, *http.Requ
 		start := time.Now()
 		err := handle(w, r)
 		s.seconds.WithLabelValues(route).Observe(time.Since(start).Seconds())
-		if err == nil || r.Context().Err() != nil {
-			return
-		}
-		p := problem.From(err)
-		if p.Status == http.StatusInternalServerError {
-			s.Log.Error("answer request", "route", route, "path", r.URL.Path, "error", err)
-		}
-		problem.Write(w, p)
+		s.refuse(w, r, err)
 	}
+}
+
+// refuse answers with problem JSON where err is not nil and somebody is left to read it.
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if err == nil || r.Context().Err() != nil {
+		return
+	}
+	p := problem.From(err)
+	if p.Status == http.StatusInternalServerError {
+		s.Log.Error("answer request", "path", r.URL.Path, "error", err)
+	}
+	problem.Write(w, p)
 }
 
 // asked is timed for a route by which questions about data are asked.
@@ -187,6 +198,9 @@ func withinTime[T any](ctx context.Context, limits query.Limits, hint string, as
 	return answer, err
 }
 
+// viewHint says how a query on a view stays within its time.
+const viewHint = "narrow it by from, to, where or by"
+
 func (s *server) view(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.findView(r)
 	if err != nil {
@@ -202,7 +216,7 @@ func (s *server) view(w http.ResponseWriter, r *http.Request) error {
 	}
 	limits := s.Limits.For(access.From(r.Context()))
 	q.MaxRows = limits.Rows
-	result, err := withinTime(r.Context(), limits, "narrow it by from, to, where or by", func(ctx context.Context) (*merge.Result, error) { return s.Merger.Run(ctx, q) })
+	result, err := withinTime(r.Context(), limits, viewHint, func(ctx context.Context) (*merge.Result, error) { return s.Merger.Run(ctx, q) })
 	if err != nil {
 		return err
 	}

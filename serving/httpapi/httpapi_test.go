@@ -37,6 +37,8 @@ type parts struct {
 	query merge.Query
 	err   error // of every part
 	slow  bool  // the merger waits for its context
+	// unmoved is what the merger says of earlier answers.
+	unmoved bool
 
 	request query.Request
 	breaks  bool // the answer to SQL breaks off
@@ -59,6 +61,10 @@ func (m merger) Run(ctx context.Context, q merge.Query) (*merge.Result, error) {
 		return nil, ctx.Err()
 	}
 	return &merge.Result{Batch: answerBatch(), Provenance: merge.Provenance{View: "v", Generation: 3}}, m.err
+}
+
+func (m merger) Unmoved(context.Context, merge.Query, merge.Provenance) (bool, error) {
+	return m.unmoved, nil
 }
 
 type executor struct{ *parts }

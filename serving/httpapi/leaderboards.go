@@ -125,6 +125,16 @@ func (s *server) leaderboardRoutes(boards Leaderboards, ranks Ranks) route.Table
 			),
 			Replies: json(leaderboard.Answer{}, "The page; empty where the window has no members"), Errors: errors,
 		}},
+		{Method: http.MethodGet, Path: path + "/live", Right: access.Look, Object: "board", Handler: s.streamed(b.liveTop), Doc: route.Doc{
+			ID: "watchTop", Tag: "leaderboards", Summary: "The best members, again whenever they change",
+			About: aboutLive,
+			Params: with(
+				about(n, fmt.Sprintf("Rows, 1 to %d. Default: %d", leaderboard.MaxRows, defaultTop)),
+				route.Param{Name: "offset", In: "query", Type: "integer", About: fmt.Sprintf("Rows to leave out, at most %d", leaderboard.MaxOffset), Example: "0"},
+				everyParam,
+			),
+			Replies: streamReplies(leaderboard.Answer{}), Errors: errors,
+		}},
 		{Method: http.MethodGet, Path: path + "/rank/{member}", Right: access.Look, Object: "board", Handler: s.asked("board-rank", b.rank), Doc: route.Doc{
 			ID: "getRank", Tag: "leaderboards", Summary: "A member's rank, score and percentile",
 			Params: with(member), Replies: json(leaderboard.Standing{}, "Where it stands"), Errors: errors,
@@ -172,7 +182,7 @@ func (b *boardServer) list(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *boardServer) info(w http.ResponseWriter, r *http.Request) error {
-	s, _, err := b.scope(r, "wait")
+	s, err := b.scope(r.PathValue("board"), r.URL.Query(), "wait")
 	if err != nil {
 		return err
 	}
@@ -189,15 +199,12 @@ func (b *boardServer) info(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *boardServer) top(w http.ResponseWriter, r *http.Request) error {
-	s, values, err := b.scope(r, "window", "at", "wait", "n", "offset", "after")
+	values := r.URL.Query()
+	s, err := b.scope(r.PathValue("board"), values, "window", "at", "wait", "n", "offset", "after")
 	if err != nil {
 		return err
 	}
-	n, err := whole(values, "n", defaultTop, 1, leaderboard.MaxRows)
-	if err != nil {
-		return err
-	}
-	offset, err := whole(values, "offset", 0, 0, leaderboard.MaxOffset)
+	n, offset, err := page(values)
 	if err != nil {
 		return err
 	}
@@ -206,8 +213,17 @@ func (b *boardServer) top(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// page reads how many rows of a leaderboard are asked for, and how many are left out.
+func page(values url.Values) (n, offset int, err error) {
+	if n, err = whole(values, "n", defaultTop, 1, leaderboard.MaxRows); err != nil {
+		return 0, 0, err
+	}
+	offset, err = whole(values, "offset", 0, 0, leaderboard.MaxOffset)
+	return n, offset, err
+}
+
 func (b *boardServer) rank(w http.ResponseWriter, r *http.Request) error {
-	s, _, err := b.scope(r, "window", "at", "wait")
+	s, err := b.scope(r.PathValue("board"), r.URL.Query(), "window", "at", "wait")
 	if err != nil {
 		return err
 	}
@@ -217,7 +233,8 @@ func (b *boardServer) rank(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *boardServer) around(w http.ResponseWriter, r *http.Request) error {
-	s, values, err := b.scope(r, "window", "at", "wait", "n")
+	values := r.URL.Query()
+	s, err := b.scope(r.PathValue("board"), values, "window", "at", "wait", "n")
 	if err != nil {
 		return err
 	}
@@ -231,7 +248,8 @@ func (b *boardServer) around(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *boardServer) membersOfQuery(w http.ResponseWriter, r *http.Request) error {
-	s, values, err := b.scope(r, "window", "at", "wait", "m")
+	values := r.URL.Query()
+	s, err := b.scope(r.PathValue("board"), values, "window", "at", "wait", "m")
 	if err != nil {
 		return err
 	}
@@ -239,7 +257,7 @@ func (b *boardServer) membersOfQuery(w http.ResponseWriter, r *http.Request) err
 }
 
 func (b *boardServer) membersOfBody(w http.ResponseWriter, r *http.Request) error {
-	s, _, err := b.scope(r, "window", "at", "wait")
+	s, err := b.scope(r.PathValue("board"), r.URL.Query(), "window", "at", "wait")
 	if err != nil {
 		return err
 	}
@@ -277,29 +295,28 @@ func (b *boardServer) members(w http.ResponseWriter, r *http.Request, s leaderbo
 }
 
 // scope reads what all questions have, and refuses parameters that are not among known.
-func (b *boardServer) scope(r *http.Request, known ...string) (leaderboard.Scope, url.Values, error) {
-	v, err := b.boards.Leaderboard(r.PathValue("board"))
+func (b *boardServer) scope(board string, values url.Values, known ...string) (leaderboard.Scope, error) {
+	v, err := b.boards.Leaderboard(board)
 	if err != nil {
-		return leaderboard.Scope{}, nil, problem.New(http.StatusNotFound, "unknown-leaderboard", err.Error(), "")
+		return leaderboard.Scope{}, problem.New(http.StatusNotFound, "unknown-leaderboard", err.Error(), "")
 	}
 	s := leaderboard.Scope{Board: v}
-	values := r.URL.Query()
 	for name := range values {
 		if !slices.Contains(known, name) {
-			return s, nil, bad(name, "unknown parameter; there are %s", strings.Join(known, ", "))
+			return s, bad(name, "unknown parameter; there are %s", strings.Join(known, ", "))
 		}
 	}
 	s.Window = values.Get("window")
 	if text := values.Get("at"); text != "" {
 		seconds, err := parseTime("at", text, time.Now())
 		if err != nil {
-			return s, nil, err
+			return s, err
 		}
 		at := time.Unix(seconds, 0).UTC()
 		s.At = &at
 	}
 	s.Wait, err = parseWait(values.Get("wait"))
-	return s, values, err
+	return s, err
 }
 
 // whole reads a whole number from least to most.

@@ -111,10 +111,11 @@ type Options struct {
 // Overview answers. It is safe for concurrent use.
 type Overview struct {
 	o Options
+	healthMemo
 }
 
 // New returns an overview.
-func New(o Options) *Overview { return &Overview{o} }
+func New(o Options) *Overview { return &Overview{o: o} }
 
 // Routes returns the routes of the lists.
 func (o *Overview) Routes() route.Table {
@@ -130,11 +131,19 @@ func (o *Overview) Routes() route.Table {
 }
 
 func (o *Overview) handler(answer func(*http.Request) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	return o.failing(func(w http.ResponseWriter, r *http.Request) error {
 		value, err := answer(r)
-		if err == nil {
-			err = writeJSON(w, value)
+		if err != nil {
+			return err
 		}
+		return writeJSON(w, value)
+	})
+}
+
+// failing turns the error of a handler into problem JSON.
+func (o *Overview) failing(handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := handle(w, r)
 		if err == nil || r.Context().Err() != nil {
 			return
 		}

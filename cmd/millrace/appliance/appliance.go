@@ -42,6 +42,7 @@ import (
 	"github.com/millrace/millrace/lake/writer"
 	"github.com/millrace/millrace/serving/httpapi"
 	"github.com/millrace/millrace/serving/leaderboard"
+	"github.com/millrace/millrace/serving/live"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/serving/openapi"
 	"github.com/millrace/millrace/serving/overview"
@@ -84,6 +85,7 @@ type Appliance struct {
 	executor     *query.Executor
 	guard        *guard
 	queried      queried
+	live         *live.Hub
 	routes       route.Table
 	handler      http.Handler
 	unlock       func() // frees the data directory
@@ -181,6 +183,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 // Stop ends everything, from the top down. The network must have stopped already.
 func (a *Appliance) Stop(ctx context.Context) error {
 	var errs []error
+	a.EndStreams()
 	if a.schedule != nil {
 		errs = append(errs, a.schedule.Stop(ctx))
 	}
@@ -219,6 +222,14 @@ func (a *Appliance) Stop(ctx context.Context) error {
 		a.unlock()
 	}
 	return errors.Join(errs...)
+}
+
+// EndStreams ends the live streams, which would outlast every other request. It comes
+// before the network stops, and may be called again.
+func (a *Appliance) EndStreams() {
+	if a.live != nil {
+		a.live.Close()
+	}
 }
 
 // Handler is the whole HTTP surface.
@@ -325,17 +336,22 @@ func (a *Appliance) startServing() (err error) {
 		Catalog: a.catalog, Definer: auditedDefiner{a, a.guard.audit}, History: histories{a}, Engine: a.queries.forQueries(), Views: a.merger,
 		Log: a.o.Log, Limits: roleLimits(a.o.Config),
 	})
+	a.live = live.New(live.Options{
+		MaxStreams: int(a.o.Config.LiveMaxStreams), Still: a.guard.gate.Still, Log: a.o.Log, Metrics: a.metrics.registry,
+	})
+	overviews := overview.New(overview.Options{
+		Catalog: a.catalog, Facts: facts{a}, EpochLength: a.o.Config.Epoch, Version: a.o.Version, Started: a.started, Log: a.o.Log,
+	})
 	ranks := leaderboard.New(leaderboard.Options{Store: redisboard.New(a.speed.Client()), Views: a.merger, Log: heads{a}, Logger: a.o.Log})
 	a.routes, err = openapi.Routes(a.o.Version, slices.Concat(
 		a.ingestRoutes(),
 		httpapi.Routes(httpapi.Options{
 			Views: a.catalog, Merger: a.merger, Boards: a.catalog, Ranks: ranks, Executor: auditedExecutor{a.executor, a.guard.audit},
 			Operator: auditedOperator{a, a.guard.audit}, Metrics: a.metrics.registry,
-			Log: a.o.Log, Limits: roleLimits(a.o.Config), Queried: a.queried.observe,
+			Log: a.o.Log, Limits: roleLimits(a.o.Config), Queried: a.queried.observe, Live: a.live,
 		}),
-		overview.New(overview.Options{
-			Catalog: a.catalog, Facts: facts{a}, EpochLength: a.o.Config.Epoch, Version: a.o.Version, Started: a.started, Log: a.o.Log,
-		}).Routes(),
+		overviews.Routes(),
+		route.Table{overviews.LiveRoute(a.live)},
 		a.guardRoutes(),
 		console.Routes(),
 		tracker.Routes(),

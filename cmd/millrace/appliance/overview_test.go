@@ -27,6 +27,7 @@ func newWorld(t *testing.T, change func(*config.Config)) *world {
 	w := &world{t: t, a: start(t, change)}
 	server := httptest.NewServer(w.a.Handler())
 	t.Cleanup(server.Close)
+	t.Cleanup(w.a.EndStreams) // which the server would wait for
 
 	w.url = server.URL
 	return w
