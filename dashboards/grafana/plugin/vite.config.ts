@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type Plugin } from 'vite';
@@ -27,6 +28,21 @@ function pluginFiles(): Plugin {
       for (const name of ['README.md', 'CHANGELOG.md', 'img/logo.svg']) {
         this.emitFile({ type: 'asset', fileName: name, source: readFileSync('src/' + name) });
       }
+    },
+  };
+}
+
+// grafanaIcons serves the icons of @grafana/ui where a Grafana has them.
+function grafanaIcons(): Plugin {
+  return {
+    name: 'grafana-icons',
+    apply: 'serve',
+    configureServer(server) {
+      server.middlewares.use('/public/build/', (request, response) => {
+        const file = path.join('node_modules/@grafana/ui/dist/public', path.normalize(request.url ?? '/'));
+        response.setHeader('Content-Type', 'image/svg+xml');
+        response.end(existsSync(file) ? readFileSync(file) : '<svg xmlns="http://www.w3.org/2000/svg"/>'); // the package lacks the spinner
+      });
     },
   };
 }
@@ -59,8 +75,8 @@ function chromium(): string {
 }
 
 export default defineConfig({
-  plugins: [pluginFiles()],
-  publicDir: process.env['VITEST'] ? 'node_modules/@grafana/ui/dist/public' : false,
+  plugins: [pluginFiles(), grafanaIcons()],
+  publicDir: false,
   esbuild: { jsx: 'transform', jsxFactory: 'React.createElement', jsxFragment: 'React.Fragment' },
   build: {
     target: 'es2022',
