@@ -424,7 +424,7 @@ func TestPulse(t *testing.T) {
 		rows   int
 		fields []string
 	}{
-		{"pulse", 1, []string{"time", "events_per_s", "speed_lag_ms", "epochs_sealed", "healthy"}},
+		{"pulse", 1, []string{"time", "events_per_s", "speed_lag_ms", "sealed_epoch", "healthy"}},
 		{"streams", 1, []string{"time", "stream", "events_per_s"}},
 		{"views", 1, []string{"time", "view", "lag_ms", "state"}},
 		{"leaderboards", 1, []string{"time", "view", "lag_ms"}},

@@ -135,6 +135,41 @@ func TestRequests(t *testing.T) {
 			}
 			return err
 		}},
+		{"GET /v1/streams", "", `{"streams":[{"name":"s","columns":[{"name":"ts","type":"Date"}],"event_time":"ts","head":[3]}]}`, func(ctx context.Context, c *client.Client) error {
+			l, err := c.Streams(ctx)
+			if err == nil && (len(l) != 1 || l[0].Columns[0].Name != l[0].EventTime || l[0].Head[0] != 3) {
+				return fmt.Errorf("%+v", l)
+			}
+			return err
+		}},
+		{"GET /v1/views", "", `{"views":[{"name":"v","pane":60,"window":null,"state":"ready","columns":[{"name":"n","type":"UInt64","role":"measure"}]}]}`, func(ctx context.Context, c *client.Client) error {
+			l, err := c.Views(ctx)
+			if err == nil && (len(l) != 1 || l[0].Pane != 60 || l[0].Window != nil || l[0].Columns[0].Role != "measure" || l[0].Columns[0].Type != "UInt64") {
+				return fmt.Errorf("%+v", l)
+			}
+			return err
+		}},
+		{"GET /v1/views/v/values?column=c&limit=2&prefix=a", "", `{"values":["a","ab"],"more":true}`, func(ctx context.Context, c *client.Client) error {
+			values, more, err := c.Values(ctx, "v", client.ValuesQuery{Column: "c", Prefix: "a", Limit: 2})
+			if err == nil && (len(values) != 2 || !more) {
+				return fmt.Errorf("%v %v", values, more)
+			}
+			return err
+		}},
+		{"GET /v1/batches?limit=5&view=v", "", `{"runs":[{"view":"v","state":"published","finished":"2026-01-02T03:04:05Z","drift":{"batch_events":3,"speed_events":2,"comparable":true}}]}`, func(ctx context.Context, c *client.Client) error {
+			l, err := c.Batches(ctx, "v", 5)
+			if err == nil && (len(l) != 1 || !l[0].Finished.Equal(at) || l[0].Drift.Batch != 3 || !l[0].Drift.Comparable) {
+				return fmt.Errorf("%+v", l)
+			}
+			return err
+		}},
+		{"GET /v1/errors", "", `{"streams":[{"stream":"s","rejected":9,"counted":4,"reasons":[{"reason":"r","count":4}]}]}`, func(ctx context.Context, c *client.Client) error {
+			l, err := c.Refusals(ctx)
+			if err == nil && (len(l) != 1 || l[0].Rejected != 9 || l[0].Reasons[0].Count != 4) {
+				return fmt.Errorf("%+v", l)
+			}
+			return err
+		}},
 		{"GET /v1/status", "", `{"healthy":true,"news":1,"views":[{"name":"v","cut":4}]}`, func(ctx context.Context, c *client.Client) error {
 			s, err := c.Status(ctx)
 			if err == nil && (!s.Healthy || *s.Views[0].Cut != 4 || !strings.Contains(string(s.Raw), "news")) {

@@ -26,7 +26,8 @@ type Trouble struct {
 	Detail string `json:"detail"`
 }
 
-// Steps are the steps of the way of an event.
+// Steps are the steps of the way of an event, summed over what the client may look at.
+// Rates are over the last five seconds.
 type Steps struct {
 	Ingest struct {
 		Events            int64   `json:"events"` // acknowledged since the server started
@@ -36,46 +37,62 @@ type Steps struct {
 		Rejected          int64   `json:"rejected"` // dead letters that wait
 		RejectedPerSecond float64 `json:"rejected_per_s"`
 	} `json:"ingest"`
+	Log struct {
+		Partitions int    `json:"partitions"`
+		Entries    uint64 `json:"entries"` // ever appended
+	} `json:"log"`
 	Speed struct {
-		LagMillis int64 `json:"lag_ms"` // of the partition that is furthest behind
+		Views     int   `json:"views"`  // views and leaderboards that it keeps
+		LagMillis int64 `json:"lag_ms"` // of the one that is furthest behind
+		Behind    int   `json:"behind"` // how many lack something that was acknowledged
 	} `json:"speed"`
 	Lake struct {
-		Epoch     *int64 `json:"epoch"` // newest complete one; nil: none
+		Epoch     *int64 `json:"epoch"`  // the newest that is whole in every stream; nil: none
+		LagMillis *int64 `json:"lag_ms"` // since that epoch ended; nil: none
 		Files     int64  `json:"files"`
+		Rows      int64  `json:"rows"`
 		Bytes     int64  `json:"bytes"`
-		LagMillis int64  `json:"lag_ms"`
 	} `json:"lake"`
 	Batch struct {
-		Running  int        `json:"running"`
-		LastRun  *time.Time `json:"last_run"`
+		Running  int        `json:"running"`  // runs under way
+		LastRun  *time.Time `json:"last_run"` // when the newest run that ended began
 		NextRun  *time.Time `json:"next_run"`
-		Failures int64      `json:"failures"`
+		Failures int        `json:"failures"` // views and leaderboards whose last run failed
+		Drifting int        `json:"drifting"` // those in whose last run batch and speed differed
 	} `json:"batch"`
-	Serving struct {
-		QueriesPerSecond float64  `json:"queries_per_s"`
-		P99Millis        *float64 `json:"p99_ms"` // nil: nobody asked
-	} `json:"serving"`
+	Serving *ServingStep `json:"serving"` // nil: the client may not see figures of every view at once
+}
+
+// ServingStep is what is answered.
+type ServingStep struct {
+	QueriesPerSecond float64  `json:"queries_per_s"`
+	P99Millis        *float64 `json:"p99_ms"`  // of the last minute; nil: nothing was asked
+	Streams          int      `json:"streams"` // live streams that are open
 }
 
 // StreamPulse is how a stream does.
 type StreamPulse struct {
-	Name            string  `json:"name"`
-	Events          int64   `json:"events"`
-	EventsPerSecond float64 `json:"events_per_s"`
-	Rejected        int64   `json:"rejected"`
-	LagMillis       int64   `json:"lag_ms"`
+	Name              string  `json:"name"`
+	Events            int64   `json:"events"` // acknowledged since the server started
+	EventsPerSecond   float64 `json:"events_per_s"`
+	Rejected          int64   `json:"rejected"` // dead letters that wait
+	RejectedPerSecond float64 `json:"rejected_per_s"`
+	LakeRows          int64   `json:"lake_rows"` // sealed in the lake, ever
+	LagMillis         int64   `json:"lag_ms"`    // of the view over it that is furthest behind
 }
 
 // ViewPulse is how a view or a leaderboard does.
 type ViewPulse struct {
 	Name       string     `json:"name"`
+	Stream     string     `json:"stream"`
 	Generation uint64     `json:"generation"`
 	Cut        *int64     `json:"cut"`
 	CutTime    *time.Time `json:"cut_time"`
 	LagMillis  int64      `json:"lag_ms"`
-	Complete   bool       `json:"complete"`
+	Complete   bool       `json:"complete"` // everything acknowledged is in its answers
 	NextRun    *time.Time `json:"next_run"`
-	State      string     `json:"state"`
+	Running    bool       `json:"running"` // a batch run is under way
+	State      string     `json:"state"`   // ready, backfilling, starting or stalled
 }
 
 // Pulses follows how the server does, about once a second.

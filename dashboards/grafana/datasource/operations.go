@@ -37,15 +37,21 @@ func (d *Datasource) operationsFrame(ctx context.Context, q *Query) (*data.Frame
 	case tableParts:
 		return d.partsFrame(ctx)
 	case tablePulse, tableStreams, tableViews, tableBoards:
-		for p, err := range d.server.Pulses(ctx) {
-			if err != nil {
-				return nil, err
-			}
-			return pulseFrame(q.Table, p), nil
+		p, err := d.beat(ctx)
+		if err != nil {
+			return nil, err
 		}
-		return nil, errors.New("the server's pulse ended before its first beat")
+		return pulseFrame(q.Table, p), nil
 	}
 	return nil, &refusal{Detail: fmt.Sprintf("%q is not a table of operations", q.Table), Hint: "choose pulse, streams, views, leaderboards, batches, errors or parts"}
+}
+
+// beat is the server's pulse at this moment.
+func (d *Datasource) beat(ctx context.Context) (*client.Pulse, error) {
+	for p, err := range d.server.Pulses(ctx) {
+		return p, err
+	}
+	return nil, errors.New("the server's pulse ended before its first beat")
 }
 
 // followOperations sends a frame for each beat of the server's pulse.
@@ -147,13 +153,19 @@ func (d *Datasource) partsFrame(ctx context.Context) (*data.Frame, error) {
 	if err != nil {
 		return nil, err
 	}
+	p, err := d.beat(ctx)
+	if err != nil {
+		return nil, err
+	}
+	trouble := map[string]string{}
+	for _, t := range p.Problems {
+		trouble[t.Part] = t.Detail
+	}
 	names := slices.Sorted(maps.Keys(status.Parts))
-	f := table("GET /v1/status",
+	return table("GET /v1/status",
 		columnOf("part", names, func(name string) string { return name }),
 		columnOf("is", names, func(name string) string { return status.Parts[name] }),
-	)
-	if !status.Healthy {
-		f.AppendNotices(data.Notice{Severity: data.NoticeSeverityWarning, Text: "the server is not healthy: " + status.Trouble})
-	}
-	return f, nil
+		columnOf("healthy", names, func(name string) bool { return trouble[name] == "" }),
+		columnOf("trouble", names, func(name string) string { return trouble[name] }),
+	), nil
 }

@@ -53,10 +53,13 @@ const (
 
 // stepFields are the steps of the way of an event, in the order in which it takes them.
 func stepFields(p *client.Pulse) []*data.Field {
-	s := p.Steps
-	healthy := 0.0
+	s, healthy := p.Steps, 0.0
 	if p.Healthy {
 		healthy = 1
+	}
+	var queries, p99 *float64 // null where the token may not see them
+	if s.Serving != nil {
+		queries, p99 = &s.Serving.QueriesPerSecond, s.Serving.P99Millis
 	}
 	return []*data.Field{
 		data.NewField("time", nil, []time.Time{p.At}),
@@ -66,15 +69,19 @@ func stepFields(p *client.Pulse) []*data.Field {
 		one("rejected_per_s", unitPerSecond, s.Ingest.RejectedPerSecond),
 		one("events", unitShort, s.Ingest.Events),
 		one("rejected", unitShort, s.Ingest.Rejected),
+		one("log_entries", unitShort, s.Log.Entries),
 		one("speed_lag_ms", unitMillis, s.Speed.LagMillis),
-		one("epochs_sealed", unitNone, s.Lake.Epoch),
-		one("lake_files", unitShort, s.Lake.Files),
-		one("lake_bytes", unitBytes, s.Lake.Bytes),
+		one("views_behind", unitShort, int64(s.Speed.Behind)),
+		one("sealed_epoch", unitNone, s.Lake.Epoch),
 		one("lake_lag_ms", unitMillis, s.Lake.LagMillis),
+		one("lake_files", unitShort, s.Lake.Files),
+		one("lake_rows", unitShort, s.Lake.Rows),
+		one("lake_bytes", unitBytes, s.Lake.Bytes),
 		one("batch_running", unitShort, int64(s.Batch.Running)),
-		one("batch_failures", unitShort, s.Batch.Failures),
-		one("queries_per_s", unitPerSecond, s.Serving.QueriesPerSecond),
-		one("query_p99_ms", unitMillis, s.Serving.P99Millis),
+		one("batch_failures", unitShort, int64(s.Batch.Failures)),
+		one("drifting", unitShort, int64(s.Batch.Drifting)),
+		one("queries_per_s", unitPerSecond, queries),
+		one("query_p99_ms", unitMillis, p99),
 		one("healthy", unitNone, healthy),
 		one("problems", unitShort, int64(len(p.Problems))),
 		one("uptime_ms", unitMillis, p.UptimeMillis),
@@ -87,6 +94,7 @@ func streamFields(streams []client.StreamPulse) []*data.Field {
 		columnOf("events", streams, func(s client.StreamPulse) int64 { return s.Events }),
 		unit(columnOf("events_per_s", streams, func(s client.StreamPulse) float64 { return s.EventsPerSecond }), unitPerSecond),
 		columnOf("rejected", streams, func(s client.StreamPulse) int64 { return s.Rejected }),
+		columnOf("lake_rows", streams, func(s client.StreamPulse) int64 { return s.LakeRows }),
 		unit(columnOf("lag_ms", streams, func(s client.StreamPulse) int64 { return s.LagMillis }), unitMillis),
 	}
 }
@@ -94,6 +102,7 @@ func streamFields(streams []client.StreamPulse) []*data.Field {
 func viewFields(views []client.ViewPulse) []*data.Field {
 	return []*data.Field{
 		columnOf("view", views, func(v client.ViewPulse) string { return v.Name }),
+		columnOf("stream", views, func(v client.ViewPulse) string { return v.Stream }),
 		columnOf("state", views, func(v client.ViewPulse) string { return v.State }),
 		columnOf("complete", views, func(v client.ViewPulse) bool { return v.Complete }),
 		unit(columnOf("lag_ms", views, func(v client.ViewPulse) int64 { return v.LagMillis }), unitMillis),
