@@ -12,28 +12,21 @@ import (
 
 // boardFrame asks a leaderboard.
 func (d *Datasource) boardFrame(ctx context.Context, q *Query) (*data.Frame, error) {
-	ask, err := boardQuery(q)
+	top, err := d.server.Top(ctx, q.Board, boardQuery(q))
 	if err != nil {
 		return nil, err
 	}
-	top, err := d.server.Top(ctx, q.Board, ask)
-	if err != nil {
-		return nil, err
-	}
-	return d.boardAnswer(ctx, q, ask, top)
+	return d.boardAnswer(ctx, q, top)
 }
 
 // boardQuery is the question to a leaderboard.
-func boardQuery(q *Query) (client.TopQuery, error) {
-	if q.Board == "" {
-		return client.TopQuery{}, &refusal{Detail: "the query names no leaderboard", Hint: "choose one in the panel's editor"}
-	}
-	return client.TopQuery{N: q.N, Scope: client.Scope{Window: q.Window}}, nil
+func boardQuery(q *Query) client.TopQuery {
+	return client.TopQuery{N: q.N, Scope: client.Scope{Window: q.Window}}
 }
 
 // boardAnswer makes a frame of a page of a leaderboard. Ranks are numbers of Grafana, as
 // scores are; a score of more than 53 bits is shown as near as a float is.
-func (d *Datasource) boardAnswer(ctx context.Context, q *Query, ask client.TopQuery, top *client.Standing) (*data.Frame, error) {
+func (d *Datasource) boardAnswer(ctx context.Context, q *Query, top *client.Standing) (*data.Frame, error) {
 	ranks, members, scores := make([]int64, len(top.Rows)), make([]string, len(top.Rows)), make([]*float64, len(top.Rows))
 	for i, place := range top.Rows {
 		if place.Rank != nil {
@@ -62,17 +55,13 @@ func (d *Datasource) boardAnswer(ctx context.Context, q *Query, ask client.TopQu
 	if err := d.describe(ctx, f, []client.Source{top.Source}); err != nil {
 		return nil, err
 	}
-	f.Meta.ExecutedQueryString = fmt.Sprintf("GET /v1/leaderboards/%s/top?n=%d&window=%s", q.Board, ask.N, top.Window.Name)
+	f.Meta.ExecutedQueryString = fmt.Sprintf("GET /v1/leaderboards/%s/top?n=%d&window=%s", q.Board, q.N, top.Window.Name)
 	return f, nil
 }
 
 // followBoard sends a frame for each answer of a leaderboard.
 func (d *Datasource) followBoard(ctx context.Context, q *Query, send sendFrame) error {
-	ask, err := boardQuery(q)
-	if err != nil {
-		return err
-	}
-	return followed(d.server.LiveTop(ctx, q.Board, ask, liveEvery), send, func(top *client.Standing) (*data.Frame, error) {
-		return d.boardAnswer(ctx, q, ask, top)
+	return followed(d.server.LiveTop(ctx, q.Board, boardQuery(q), liveEvery), send, func(top *client.Standing) (*data.Frame, error) {
+		return d.boardAnswer(ctx, q, top)
 	})
 }

@@ -3,7 +3,6 @@ package datasource
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -24,11 +23,14 @@ const (
 	tableParts   = "parts"        // a row for each part: Redis, ClickHouse and so on
 )
 
+var (
+	tableNames = []string{tablePulse, tableStreams, tableViews, tableBoards, tableBatches, tableErrors, tableParts}
+	// liveTables are those that the server's pulse has.
+	liveTables = []string{tablePulse, tableStreams, tableViews, tableBoards}
+)
+
 // operationsFrame answers how the server does.
 func (d *Datasource) operationsFrame(ctx context.Context, q *Query) (*data.Frame, error) {
-	if q.Table == "" {
-		q.Table = tablePulse
-	}
 	switch q.Table {
 	case tableBatches:
 		return d.batchesFrame(ctx)
@@ -36,14 +38,12 @@ func (d *Datasource) operationsFrame(ctx context.Context, q *Query) (*data.Frame
 		return d.refusalsFrame(ctx)
 	case tableParts:
 		return d.partsFrame(ctx)
-	case tablePulse, tableStreams, tableViews, tableBoards:
-		p, err := d.beat(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return pulseFrame(q.Table, p), nil
 	}
-	return nil, &refusal{Detail: fmt.Sprintf("%q is not a table of operations", q.Table), Hint: "choose pulse, streams, views, leaderboards, batches, errors or parts"}
+	p, err := d.beat(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return pulseFrame(q.Table, p), nil
 }
 
 // beat is the server's pulse at this moment.
@@ -56,11 +56,7 @@ func (d *Datasource) beat(ctx context.Context) (*client.Pulse, error) {
 
 // followOperations sends a frame for each beat of the server's pulse.
 func (d *Datasource) followOperations(ctx context.Context, q *Query, send sendFrame) error {
-	switch q.Table {
-	case tablePulse, tableStreams, tableViews, tableBoards:
-		return followed(d.server.Pulses(ctx), send, func(p *client.Pulse) (*data.Frame, error) { return pulseFrame(q.Table, p), nil })
-	}
-	return &refusal{Detail: fmt.Sprintf("the table %s cannot be followed live", q.Table), Hint: "switch live off and let the dashboard refresh"}
+	return followed(d.server.Pulses(ctx), send, func(p *client.Pulse) (*data.Frame, error) { return pulseFrame(q.Table, p), nil })
 }
 
 // columnOf makes a field of a value of each item.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -43,7 +45,7 @@ type Query struct {
 
 	View     string   `json:"view,omitempty"`
 	Measures []string `json:"measures,omitempty"` // none: all
-	By       []string `json:"by"`                 // nil: all group columns
+	By       []string `json:"by,omitzero"`        // nil: all group columns; empty: none
 	Where    string   `json:"where,omitempty"`
 	Order    string   `json:"order,omitempty"`
 	Limit    int64    `json:"limit,omitempty"`
@@ -70,6 +72,12 @@ func parseQuery(sent backend.DataQuery) (*Query, error) {
 	if q.Mode == "" && q.SQL != "" {
 		q.Mode = modeSQL // as annotations and variables of older dashboards have it
 	}
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	if q.Table == "" {
+		q.Table = tablePulse
+	}
 	if q.Format == "" {
 		q.Format = formatTable
 		if q.Mode == modeView || q.Mode == modeSQL {
@@ -82,6 +90,27 @@ func parseQuery(sent backend.DataQuery) (*Query, error) {
 // defaultInterval stands where Grafana sends none.
 const defaultInterval = time.Minute
 
+// Check refuses a query that no server could answer.
+func (q *Query) Check() error {
+	switch {
+	case !slices.Contains([]string{modeView, modeSQL, modeLeaderboard, modeOperations}, q.Mode):
+		return &refusal{Detail: fmt.Sprintf("%q is not a mode of a query", q.Mode), Hint: "choose view, sql, leaderboard or operations"}
+	case !slices.Contains([]string{"", formatTimeSeries, formatTable, formatLogs, formatAnnotations}, q.Format):
+		return &refusal{Detail: fmt.Sprintf("%q is not a format of a query", q.Format), Hint: "choose time_series, table, logs or annotations"}
+	case q.Mode == modeView && q.View == "":
+		return &refusal{Detail: "the query names no view", Hint: "choose one in the panel's editor"}
+	case q.Mode == modeLeaderboard && q.Board == "":
+		return &refusal{Detail: "the query names no leaderboard", Hint: "choose one in the panel's editor"}
+	case q.Mode == modeOperations && !slices.Contains(tableNames, q.Table) && q.Table != "":
+		return &refusal{Detail: fmt.Sprintf("%q is not a table of operations", q.Table), Hint: "choose " + strings.Join(tableNames, ", ")}
+	case q.Live && q.Mode == modeSQL:
+		return &refusal{Detail: "SQL cannot be followed live", Hint: "switch live off and let the dashboard refresh, or make a view of it"}
+	case q.Live && q.Mode == modeOperations && !slices.Contains(liveTables, q.Table) && q.Table != "":
+		return &refusal{Detail: fmt.Sprintf("the table %s cannot be followed live", q.Table), Hint: "switch live off and let the dashboard refresh"}
+	}
+	return nil
+}
+
 // frame asks the server and makes the frame of its answer.
 func (d *Datasource) frame(ctx context.Context, q *Query) (*data.Frame, error) {
 	switch q.Mode {
@@ -91,10 +120,8 @@ func (d *Datasource) frame(ctx context.Context, q *Query) (*data.Frame, error) {
 		return d.sqlFrame(ctx, q)
 	case modeLeaderboard:
 		return d.boardFrame(ctx, q)
-	case modeOperations:
-		return d.operationsFrame(ctx, q)
 	}
-	return nil, &refusal{Detail: fmt.Sprintf("%q is not a mode of a query", q.Mode), Hint: "choose view, sql, leaderboard or operations"}
+	return d.operationsFrame(ctx, q)
 }
 
 // sqlFrame runs SQL.
@@ -141,11 +168,6 @@ func asTyped(err error, expanded *macro.Expanded, prefix int) error {
 // shape makes a frame in a format. whole is an answer of one bucket, without time.
 func shape(a *client.Answer, format string, whole bool) (*data.Frame, error) {
 	switch format {
-	case formatTimeSeries:
-		if whole {
-			return frames.Numbers(a)
-		}
-		return frames.TimeSeries(a)
 	case formatTable:
 		return frames.Table(a)
 	case formatLogs:
@@ -153,5 +175,8 @@ func shape(a *client.Answer, format string, whole bool) (*data.Frame, error) {
 	case formatAnnotations:
 		return frames.Annotations(a)
 	}
-	return nil, &refusal{Detail: fmt.Sprintf("%q is not a format of a query", format), Hint: "choose time_series, table, logs or annotations"}
+	if whole {
+		return frames.Numbers(a)
+	}
+	return frames.TimeSeries(a)
 }

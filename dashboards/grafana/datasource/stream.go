@@ -40,24 +40,24 @@ type channels struct {
 // channel makes the channel of a live query. The same query has the same channel whoever
 // asks, so that the server is asked once for all who look at it.
 func (d *Datasource) channel(q *Query) (string, error) {
-	if q.Mode == modeSQL {
-		return "", &refusal{Detail: "SQL cannot be followed live", Hint: "switch live off and let the dashboard refresh, or make a view of it"}
-	}
 	if age := time.Since(q.scope.To); age > slidingAge {
 		return "", &refusal{Detail: "a live panel ends now, and its time range ended " + age.Round(time.Minute).String() + " ago", Hint: "choose a range that ends now, or switch live off"}
 	}
-	kept := *q
-	text, err := json.Marshal(struct {
+	name := struct {
 		Query
 		Seconds  int64
 		Interval time.Duration
-	}{kept, int64(kept.span() / time.Second), kept.scope.Interval})
+	}{Query: *q}
+	if q.Mode == modeView { // the others do not depend on the panel's time range and width
+		name.Seconds, name.Interval = int64(q.span()/time.Second), q.scope.Interval
+	}
+	text, err := json.Marshal(name)
 	if err != nil {
 		return "", fmt.Errorf("name the channel of a query: %w", err)
 	}
 	sum := sha256.Sum256(text)
 	path := q.Mode + "/" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:15]))
-	d.channels.keep(path, &kept)
+	d.channels.keep(path, q)
 	return "ds/" + d.uid + "/" + path, nil
 }
 

@@ -31,9 +31,6 @@ func (d *Datasource) viewQuery(ctx context.Context, q *Query) (client.ViewQuery,
 		From: strconv.FormatInt(q.scope.From.Unix(), 10), To: strconv.FormatInt(q.scope.To.Add(time.Second-1).Unix(), 10),
 		By: q.By, Where: q.Where, Limit: q.Limit,
 	}
-	if q.View == "" {
-		return ask, &refusal{Detail: "the query names no view", Hint: "choose one in the panel's editor"}
-	}
 	if q.Order != "" {
 		ask.Order = []string{q.Order}
 	}
