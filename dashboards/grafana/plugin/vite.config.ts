@@ -53,6 +53,7 @@ const tests: ViteUserConfig['test'] = {
   fileParallelism: false, // one tab after the other: the machine is shared with other tests
   testTimeout: 30_000,
   hookTimeout: 60_000,
+  isolate: false, // Grafana's components are loaded once, which takes longer than all tests
   browser: {
     enabled: true,
     headless: true,
@@ -89,6 +90,21 @@ export default defineConfig({
       external: shared,
       output: { format: 'amd', entryFileNames: 'module.js', inlineDynamicImports: true },
     },
+  },
+  // All at once: a package that is found on the way reloads the page under a test.
+  optimizeDeps: {
+    include: [
+      '@emotion/css',
+      '@grafana/data',
+      '@grafana/runtime',
+      '@grafana/ui',
+      '@testing-library/react',
+      'axe-core',
+      'fast-check',
+      'monaco-editor',
+      'react',
+      'rxjs',
+    ],
   },
   test: tests,
 } as ViteUserConfig);

@@ -1,5 +1,6 @@
 import { screen, waitFor } from '@testing-library/react';
-import { beforeEach, describe, expect, test } from 'vitest';
+import * as monaco from 'monaco-editor';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { page, userEvent } from 'vitest/browser';
 
 import { placeAt, tablesOf } from '../src/sql/completion';
@@ -25,12 +26,17 @@ beforeEach(() => {
     );
 });
 
-/** write types into the editor, at its end. */
-async function write(text: string): Promise<void> {
+// An editor leaves its text behind with the markers on it.
+afterEach(() => monaco.editor.getModels().forEach((model) => model.dispose()));
+
+/** write goes to the end of the editor, and types there. */
+async function write(text = ''): Promise<void> {
   const field = await screen.findByRole('textbox', { name: /^SQL/ }, { timeout: 20_000 });
   field.focus();
   await userEvent.keyboard('{Control>}{End}{/Control}');
-  await userEvent.keyboard(text.replaceAll('{', '{{').replaceAll('[', '[['));
+  if (text) {
+    await userEvent.keyboard(text);
+  }
 }
 
 /** suggestions lists what the editor's menu offers, once it is there. */
@@ -38,6 +44,11 @@ async function suggestions(): Promise<string[]> {
   await userEvent.keyboard('{Control>} {/Control}');
   await waitFor(() => expect(document.querySelector('.suggest-widget.visible .monaco-list-row')).not.toBeNull(), { timeout: 10_000 });
   return [...document.querySelectorAll('.suggest-widget .monaco-list-row')].map((row) => row.getAttribute('aria-label') ?? '');
+}
+
+/** underlined is the text under each of the editor's markers. */
+function underlined(): string[] {
+  return monaco.editor.getModelMarkers({}).map((m) => monaco.editor.getModel(m.resource)?.getValueInRange(m) ?? '');
 }
 
 describe('the SQL editor', () => {
@@ -52,11 +63,12 @@ describe('the SQL editor', () => {
   });
 
   test('marks what the server would refuse, at its place', async () => {
-    grafana.server.resource('check-sql', { ok: false, line: 2, column: 12, detail: 'there is no table nope', hint: 'tables: clicks, page_hits' });
-    editQuery(grafana, { mode: 'sql', sql: "SELECT count()\n/* é🎡 */ FROM nope" });
+    grafana.server.resource('check-sql', { ok: false, line: 2, column: 15, detail: 'there is no table nope', hint: 'tables: clicks, page_hits' });
+    editQuery(grafana, { mode: 'sql', sql: 'SELECT count()\n/* é🎡 */ FROM nope' });
     await screen.findByRole('textbox', { name: /^SQL/ }, { timeout: 20_000 });
-    expect(await screen.findByRole('alert')).toHaveTextContent('Line 2, column 12: there is no table nope (tables: clicks, page_hits)');
-    await waitFor(() => expect(document.querySelector('.squiggly-error')).not.toBeNull());
+    const told = 'Line 2, column 15: there is no table nope (tables: clicks, page_hits)';
+    expect((await screen.findByText(told)).closest('[role=alert]')).not.toBeNull();
+    await waitFor(() => expect(underlined()).toEqual(['nope']));
     await page.screenshot({ path: '../artefacts/sql-wrong.png' });
   });
 
@@ -72,13 +84,27 @@ describe('the SQL editor', () => {
   test('says when it could not check, without calling the text wrong', async () => {
     grafana.server.resource('check-sql', new Failure(502, { error: 'Millrace is away' }));
     editQuery(grafana, { mode: 'sql', sql: 'SELECT 1' });
-    expect(await screen.findByText('Not checked: Millrace is away')).toHaveAttribute('role', 'status');
-    expect(document.querySelector('.squiggly-error')).toBeNull();
+    expect((await screen.findByText('Not checked: Millrace is away')).closest('[role=status]')).not.toBeNull();
+    expect(underlined()).toEqual([]);
+  });
+
+  test('underlines the whole line where a variable moved its columns', async () => {
+    grafana.server.resource('check-sql', { ok: false, line: 1, column: 40, detail: 'no' });
+    editQuery(grafana, { mode: 'sql', sql: 'SELECT $country, nope' });
+    await screen.findByText('Line 1, column 40: no');
+    await waitFor(() => expect(underlined()).toEqual(['SELECT $country, nope']));
+  });
+
+  test('is no trap for the keyboard', async () => {
+    editQuery(grafana, { mode: 'sql', sql: 'SELECT 1' });
+    await write();
+    await userEvent.keyboard('{Control>}m{/Control}{Tab}');
+    expect(document.activeElement).not.toBe(screen.getByRole('textbox', { name: /^SQL/ }));
   });
 
   test('completes tables after FROM', async () => {
     editQuery(grafana, { mode: 'sql', sql: 'SELECT 1 FROM ' });
-    await write('');
+    await write();
     const offered = await suggestions();
     expect(offered.join('\n')).toMatch(/clicks[\s\S]*fresh_view[\s\S]*page_hits[\s\S]*top_players/);
     await page.screenshot({ path: '../artefacts/sql-completion.png' });
@@ -86,7 +112,7 @@ describe('the SQL editor', () => {
 
   test('completes the columns of the tables in the statement, and functions', async () => {
     const edited = editQuery(grafana, { mode: 'sql', sql: 'SELECT ts FROM clicks WHERE cou' });
-    await write('');
+    await write();
     expect((await suggestions()).join('\n')).toMatch(/count[\s\S]*countIf/);
     await userEvent.keyboard('{Enter}');
     await waitFor(() => expect(edited.query().sql).toBe('SELECT ts FROM clicks WHERE count()'));
@@ -94,13 +120,13 @@ describe('the SQL editor', () => {
 
   test('completes the columns of an alias', async () => {
     editQuery(grafana, { mode: 'sql', sql: 'SELECT 1 FROM page_hits AS p WHERE p.' });
-    await write('');
+    await write();
     expect((await suggestions()).map((s) => s.split(/[\s,]/)[0])).toEqual(['country', 'hits', 'page', 'users', 'window_start']);
   });
 
   test('completes macros and variables, and writes a macro with its place', async () => {
     const edited = editQuery(grafana, { mode: 'sql', sql: 'SELECT 1 FROM clicks WHERE $' });
-    await write('');
+    await write();
     const offered = (await suggestions()).join('\n');
     expect(offered).toMatch(/\$__fromTime[\s\S]*\$__timeFilter[\s\S]*\$country/);
     await write('__timeF');
@@ -111,7 +137,7 @@ describe('the SQL editor', () => {
   test('goes on without lists that cannot be had', async () => {
     grafana.server.resource('functions', new Failure(502, { error: 'away' })).resource('columns', new Failure(502, { error: 'away' }));
     editQuery(grafana, { mode: 'sql', sql: 'SELECT 1 FROM clicks WHER' });
-    await write('');
+    await write();
     expect((await suggestions()).join('\n')).toMatch(/WHERE/);
   });
 });
