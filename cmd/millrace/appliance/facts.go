@@ -57,9 +57,9 @@ func (f facts) View(ctx context.Context, v *catalog.View) (overview.ViewFacts, e
 	out.Complete = true
 	now := time.Now()
 	at := func(partition int, seq uint64, arrival int64, failure string) {
-		part := merge.PartitionAt(partition, seq, r.log.acked(partition), arrival, now)
-		out.LagMillis = max(out.LagMillis, part.LagMillis)
-		out.Complete = out.Complete && part.Position == part.Head
+		head := r.log.acked(partition)
+		out.LagMillis = max(out.LagMillis, f.a.lagMillis(seq, head, arrival, now))
+		out.Complete = out.Complete && seq >= head
 		if failure != "" {
 			out.Error = failure
 		}
@@ -80,6 +80,15 @@ func (f facts) View(ctx context.Context, v *catalog.View) (overview.ViewFacts, e
 		out.Starting = out.Starting || s.State == worker.Starting
 	}
 	return out, nil
+}
+
+// lagMillis is how far what reads a partition is behind its head: the age of what it has
+// read last. Of one that has read nothing yet it is that of the process.
+func (a *Appliance) lagMillis(seq, head uint64, arrival int64, now time.Time) int64 {
+	if seq < head && arrival == 0 {
+		return now.Sub(a.started).Milliseconds()
+	}
+	return merge.PartitionAt(0, seq, head, arrival, now).LagMillis
 }
 
 // Runs implements overview.Facts.

@@ -41,7 +41,7 @@ func flights() *dashboard.DashboardBuilder {
 			Mode: "view", View: "routes", Order: "-flights", Limit: 20, Format: "table",
 		}).OverrideByName("miles", unitOf("lengthmi")).OverrideByName("mean_delay", unitOf("m"))).
 		WithPanel(barchart.NewPanelBuilder().Title("Late flights by hour of the day").Description("The share of flights that are more than a quarter of an hour late, of the days of the time range.").
-			Datasource(source()).Height(high).Span(wide/2).XField("hour").Unit("percentunit").ShowValue(common.VisibilityModeNever).
+			Datasource(source()).Height(high).Span(wide / 2).XField("hour").Unit("percentunit").ShowValue(common.VisibilityModeNever).
 			Legend(common.NewVizLegendOptionsBuilder().ShowLegend(false).DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom)).
 			WithTarget(target("A", datasource.Query{Mode: "sql", Format: "table", SQL: "SELECT toString(hour) AS hour, late_share FROM hours ORDER BY hours.hour"}))).
 		WithPanel(lines("Longest delays, by SQL", "In minutes; the same as of a view, in SQL with the macros of the time range.", "m", 12, datasource.Query{

@@ -18,7 +18,7 @@ func leaderboards() *dashboard.DashboardBuilder {
 			Refresh(dashboard.VariableRefreshOnDashboardLoad).Current(one("busiest"))).
 		WithVariable(dashboard.NewCustomVariableBuilder("window").Label("Window").
 			Values(dashboard.StringOrMap{String: cog.ToPtr("hour,day,week,month,year,all")}).Current(one("hour"))).
-		WithPanel(grid("Of all time", "The best hundred.", 12, top("all", 100, "table")).Height(2*high)).
-		WithPanel(grid("Of this $window", "The best hundred of the present window.", 12, top("$window", 100, "table")).Height(2*high)).
+		WithPanel(grid("Of all time", "The best hundred.", 12, top("all", 100, "table")).Height(2 * high)).
+		WithPanel(grid("Of this $window", "The best hundred of the present window.", 12, top("$window", 100, "table")).Height(2 * high)).
 		WithPanel(bars("The first ten of this $window", "", ".*", "short", wide, top("$window", 10, "time_series")))
 }

@@ -61,7 +61,7 @@ func (d *Datasource) boardAnswer(ctx context.Context, q *Query, top *client.Stan
 
 // followBoard sends a frame for each answer of a leaderboard.
 func (d *Datasource) followBoard(ctx context.Context, q *Query, send sendFrame) error {
-	return followed(d.server.LiveTop(ctx, q.Board, boardQuery(q), liveEvery), send, func(top *client.Standing) (*data.Frame, error) {
+	return followed(d.server.WatchTop(ctx, q.Board, boardQuery(q), liveEvery), send, func(top *client.Standing) (*data.Frame, error) {
 		return d.boardAnswer(ctx, q, top)
 	})
 }

@@ -37,7 +37,7 @@ type Datasource struct {
 	// the errors of answers, but not those of making an instance.
 	unusable  error
 	resources backend.CallResourceHandler
-	views     listing[client.View]
+	views     listing[client.ViewInfo]
 	boards    listing[client.Board]
 	channels  channels
 }
@@ -54,8 +54,8 @@ var (
 // asked of the data source answers with them.
 func New(ctx context.Context, settings backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
 	d := &Datasource{uid: settings.UID}
-	d.views.ask = func(ctx context.Context) ([]client.View, error) { return d.server.Views(ctx) }
-	d.views.name = func(v client.View) string { return v.Name }
+	d.views.ask = func(ctx context.Context) ([]client.ViewInfo, error) { return d.server.Views(ctx) }
+	d.views.name = func(v client.ViewInfo) string { return v.Name }
 	d.boards.ask = func(ctx context.Context) ([]client.Board, error) { return d.server.Boards(ctx) }
 	d.boards.name = func(b client.Board) string { return b.Name }
 	d.unusable = d.connect(ctx, settings)

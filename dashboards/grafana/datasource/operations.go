@@ -84,12 +84,12 @@ func table(query string, fields ...*data.Field) *data.Frame {
 }
 
 func (d *Datasource) batchesFrame(ctx context.Context) (*data.Frame, error) {
-	runs, err := d.server.Batches(ctx, "", 0)
+	runs, err := d.server.BatchRuns(ctx, "", 0)
 	if err != nil {
 		return nil, err
 	}
-	drift := func(of func(*client.Drift) int64) func(client.Run) *int64 {
-		return func(r client.Run) *int64 {
+	drift := func(of func(*client.Drift) int64) func(client.BatchRun) *int64 {
+		return func(r client.BatchRun) *int64 {
 			if r.Drift == nil || !r.Drift.Comparable {
 				return nil
 			}
@@ -98,25 +98,25 @@ func (d *Datasource) batchesFrame(ctx context.Context) (*data.Frame, error) {
 		}
 	}
 	return table("GET /v1/batches",
-		columnOf("time", runs, func(r client.Run) time.Time { return r.Started }),
-		columnOf("view", runs, func(r client.Run) string { return r.View }),
-		columnOf("kind", runs, func(r client.Run) string { return r.Kind }),
-		columnOf("state", runs, func(r client.Run) string { return r.State }),
-		unit(columnOf("duration_ms", runs, func(r client.Run) *float64 {
+		columnOf("time", runs, func(r client.BatchRun) time.Time { return r.Started }),
+		columnOf("view", runs, func(r client.BatchRun) string { return r.View }),
+		columnOf("kind", runs, func(r client.BatchRun) string { return r.Kind }),
+		columnOf("state", runs, func(r client.BatchRun) string { return r.State }),
+		unit(columnOf("duration_ms", runs, func(r client.BatchRun) *float64 {
 			if r.Finished == nil {
 				return nil
 			}
 			ms := float64(r.Finished.Sub(r.Started)) / float64(time.Millisecond)
 			return &ms
 		}), "ms"),
-		columnOf("generation", runs, func(r client.Run) uint64 { return r.Generation }),
-		columnOf("cut_time", runs, func(r client.Run) *time.Time { return r.CutTime }),
-		columnOf("rows", runs, func(r client.Run) int64 { return r.Rows }),
-		columnOf("days", runs, func(r client.Run) int64 { return int64(r.Days) }),
+		columnOf("generation", runs, func(r client.BatchRun) uint64 { return r.Generation }),
+		columnOf("cut_time", runs, func(r client.BatchRun) *time.Time { return r.CutTime }),
+		columnOf("rows", runs, func(r client.BatchRun) int64 { return r.Rows }),
+		columnOf("days", runs, func(r client.BatchRun) int64 { return int64(r.Days) }),
 		columnOf("batch_events", runs, drift(func(d *client.Drift) int64 { return d.Batch })),
 		columnOf("speed_events", runs, drift(func(d *client.Drift) int64 { return d.Speed })),
 		columnOf("drift", runs, drift(func(d *client.Drift) int64 { return d.Speed - d.Batch })),
-		columnOf("error", runs, func(r client.Run) string { return r.Error }),
+		columnOf("error", runs, func(r client.BatchRun) string { return r.Error }),
 	), nil
 }
 

@@ -88,26 +88,26 @@ func stepFields(p *client.Pulse) []*data.Field {
 	}
 }
 
-func streamFields(streams []client.StreamPulse) []*data.Field {
+func streamFields(streams []client.StreamBeat) []*data.Field {
 	return []*data.Field{
-		columnOf("stream", streams, func(s client.StreamPulse) string { return s.Name }),
-		columnOf("events", streams, func(s client.StreamPulse) int64 { return s.Events }),
-		unit(columnOf("events_per_s", streams, func(s client.StreamPulse) float64 { return s.EventsPerSecond }), unitPerSecond),
-		columnOf("rejected", streams, func(s client.StreamPulse) int64 { return s.Rejected }),
-		columnOf("lake_rows", streams, func(s client.StreamPulse) int64 { return s.LakeRows }),
-		unit(columnOf("lag_ms", streams, func(s client.StreamPulse) int64 { return s.LagMillis }), unitMillis),
+		columnOf("stream", streams, func(s client.StreamBeat) string { return s.Name }),
+		columnOf("events", streams, func(s client.StreamBeat) int64 { return s.Events }),
+		unit(columnOf("events_per_s", streams, func(s client.StreamBeat) float64 { return s.EventsPerSecond }), unitPerSecond),
+		columnOf("rejected", streams, func(s client.StreamBeat) int64 { return s.Rejected }),
+		columnOf("lake_rows", streams, func(s client.StreamBeat) int64 { return s.LakeRows }),
+		unit(columnOf("lag_ms", streams, func(s client.StreamBeat) int64 { return s.LagMillis }), unitMillis),
 	}
 }
 
-func viewFields(views []client.ViewPulse) []*data.Field {
+func viewFields(views []client.ViewBeat) []*data.Field {
 	return []*data.Field{
-		columnOf("view", views, func(v client.ViewPulse) string { return v.Name }),
-		columnOf("stream", views, func(v client.ViewPulse) string { return v.Stream }),
-		columnOf("state", views, func(v client.ViewPulse) string { return v.State }),
-		columnOf("complete", views, func(v client.ViewPulse) bool { return v.Complete }),
-		unit(columnOf("lag_ms", views, func(v client.ViewPulse) int64 { return v.LagMillis }), unitMillis),
-		columnOf("generation", views, func(v client.ViewPulse) uint64 { return v.Generation }),
-		columnOf("cut_time", views, func(v client.ViewPulse) *time.Time { return v.CutTime }),
-		columnOf("next_run", views, func(v client.ViewPulse) *time.Time { return v.NextRun }),
+		columnOf("view", views, func(v client.ViewBeat) string { return v.Name }),
+		columnOf("stream", views, func(v client.ViewBeat) string { return v.Stream }),
+		columnOf("state", views, func(v client.ViewBeat) string { return v.State }),
+		columnOf("complete", views, func(v client.ViewBeat) bool { return v.Complete }),
+		unit(columnOf("lag_ms", views, func(v client.ViewBeat) int64 { return v.LagMillis }), unitMillis),
+		columnOf("generation", views, func(v client.ViewBeat) uint64 { return v.Generation }),
+		columnOf("cut_time", views, func(v client.ViewBeat) *time.Time { return v.CutTime }),
+		columnOf("next_run", views, func(v client.ViewBeat) *time.Time { return v.NextRun }),
 	}
 }

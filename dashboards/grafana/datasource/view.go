@@ -105,7 +105,7 @@ func (d *Datasource) followView(ctx context.Context, q *Query, send sendFrame) e
 		return err
 	}
 	ask.From, ask.To = fmt.Sprintf("-%ds", int64(q.span()/time.Second)), ""
-	return followed(d.server.LiveView(ctx, q.View, ask, liveEvery), send, func(a *client.Answer) (*data.Frame, error) {
+	return followed(d.server.WatchView(ctx, q.View, ask, liveEvery), send, func(a *client.Answer) (*data.Frame, error) {
 		return d.viewAnswer(ctx, q, ask, a)
 	})
 }
