@@ -45,8 +45,9 @@ type functionTable struct {
 
 // registry is the list of all scalar functions.
 var registry = newFunctionTable(
-	arithmeticFunctions, comparisonFunctions, setFunctions, logicalFunctions, conditionalFunctions,
-	stringFunctions, timeFunctions, castFunctions,
+	arithmeticFunctions, roundingFunctions, mathFunctions, bitFunctions,
+	comparisonFunctions, setFunctions, logicalFunctions, conditionalFunctions,
+	stringFunctions, timeFunctions, castFunctions, narrowCasts(), parsers(),
 )
 
 // Functions returns all scalar functions in the order of the documentation.

@@ -1,0 +1,66 @@
+package plan
+
+import (
+	"regexp"
+	"strings"
+)
+
+// shapes say how calls of a function are written at random, for functions whose calls the
+// generator does not write in its own way. In braces stands what is filled in: a class of
+// value, in capitals a constant of the class, or one of the lists of words.
+var shapes = map[string][]string{
+	"intDivOrNull": {"({i}, {i})"}, "moduloOrNull": {"({i}, {i})", "({n}, {n})"}, "divideOrNull": {"({n}, {n})"},
+
+	"floor": {"({n})", "({n}, {digits})", "({i}, {digits})"}, "ceil": {"({n})", "({n}, {digits})", "({i}, {digits})"},
+	"trunc": {"({n})", "({n}, {digits})", "({i}, {digits})"}, "round": {"({n})", "({n}, {digits})", "({i}, {digits})"},
+	"roundBankers": {"({n})", "({n}, {digits})", "({i}, {digits})"},
+	"roundToExp2":  {"({n})", "({i})"}, "roundDuration": {"({i})"}, "roundAge": {"({i})"},
+
+	"sqrt": {"({n})"}, "sign": {"({n})", "({i})"}, "degrees": {"({n})"}, "radians": {"({n})"}, "pi": {"()"}, "e": {"()"},
+	"intExp2": {"({i})", "({i} % 70)"}, "intExp10": {"({i})", "({i} % 25)"},
+	"isNaN": {"({n})"}, "isInfinite": {"({n})"}, "isFinite": {"({n})"}, "ifNotFinite": {"({n}, {n})"},
+	"least":    {"({n}, {n})", "({i}, {i})", "({s}, {s})", "({t}, {t})", "({n}, {n}, {n})", "({i}, {i}, {i}, {i})", "({s}, {s}, {s})", "(f, nf)", "(nf, f, f)"},
+	"greatest": {"({n}, {n})", "({i}, {i})", "({s}, {s})", "({t}, {t})", "({n}, {n}, {n})", "({i}, {i}, {i}, {i})", "({s}, {s}, {s})", "(f, nf)", "(nf, f, f)"},
+	"max2":     {"({n}, {n})"}, "min2": {"({n}, {n})"},
+
+	"bitAnd": {"({i}, {i})"}, "bitOr": {"({i}, {i})"}, "bitXor": {"({i}, {i})"}, "bitNot": {"({i})"}, "byteSwap": {"({i})"},
+	"bitShiftLeft": {"({i}, {count})"}, "bitShiftRight": {"({i}, {count})"}, "bitRotateLeft": {"({i}, {count})"}, "bitRotateRight": {"({i}, {count})"},
+	"bitTest": {"({i}, {bit})"}, "bitTestAll": {"({i}, {bit}, {bit})"}, "bitTestAny": {"({i}, {bit}, {bit}, {bit})"},
+	"bitCount": {"({i})"}, "bitHammingDistance": {"({i}, {i})"},
+}
+
+func init() {
+	for _, f := range narrowCasts() {
+		shapes[f.Name] = []string{"({n})", "({i})", "({b})"}
+	}
+	for _, f := range parsers() {
+		shapes[f.Name] = []string{"({s})", "(toString({i}))"}
+		if t, ok := strings.CutSuffix(f.Name, "OrDefault"); ok {
+			shapes[f.Name] = []string{"({s})", "({s}, " + t + "({i}))"}
+		}
+	}
+}
+
+// words are lists to choose from.
+var words = map[string][]string{
+	"digits": {"0", "1", "2", "3", "10", "18", "-1", "-2", "-3", "-10", "-17", "-18"},
+	"count":  {"u", "nu", "u % 70", "0", "1", "7", "8", "31", "63", "64", "65", "toUInt8(i)"},
+	"bit":    {"0", "1", "3", "7", "8", "31", "63", "64"},
+}
+
+var hole = regexp.MustCompile(`\{([^}]+)\}`)
+
+// fill writes a call by one of the function's shapes.
+func (g generator) fill(name string, forms []string, depth int) string {
+	return hole.ReplaceAllStringFunc(name+pickOne(g.r, forms), func(h string) string {
+		what := h[1 : len(h)-1]
+		if list, ok := words[what]; ok {
+			return pickOne(g.r, list)
+		}
+		class := what[0]
+		if class >= 'A' && class <= 'Z' {
+			return g.literal(class + 'a' - 'A')
+		}
+		return g.value(class, depth)
+	})
+}
