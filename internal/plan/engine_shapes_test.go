@@ -27,9 +27,31 @@ var shapes = map[string][]string{
 	"bitShiftLeft": {"({i}, {count})"}, "bitShiftRight": {"({i}, {count})"}, "bitRotateLeft": {"({i}, {count})"}, "bitRotateRight": {"({i}, {count})"},
 	"bitTest": {"({i}, {bit})"}, "bitTestAll": {"({i}, {bit}, {bit})"}, "bitTestAny": {"({i}, {bit}, {bit}, {bit})"},
 	"bitCount": {"({i})"}, "bitHammingDistance": {"({i}, {i})"},
+
+	"startsWithCaseInsensitive": {"({s}, {s})"}, "endsWithCaseInsensitive": {"({s}, {s})"},
+	"positionCaseInsensitive": {"({s}, {s})"}, "positionUTF8": {"({s}, {s})"}, "locate": {"({s}, {s})"},
+	"countSubstrings": {"({s}, {s})"}, "countSubstringsCaseInsensitive": {"({s}, {s})"},
+	"hasSubsequence": {"({s}, {s})"}, "hasSubsequenceCaseInsensitive": {"({s}, {s})"}, "byteHammingDistance": {"({s}, {s})"},
+	"replaceOne": {"({s}, {short}, {S})"}, "replaceAll": {"({s}, {short}, {S})"}, "concatWithSeparator": {"({S}, {s}, {*}, {s})", "({S}, {s})"},
+	"repeat": {"({s}, {small})"}, "space": {"({small})"},
+	"leftPad": {"({s}, {small})", "({s}, {small}, {short})"}, "rightPad": {"({s}, {small})", "({s}, {small}, {short})"},
+	"leftPadUTF8": {"({s}, {small})", "({s}, {small}, {short})"}, "rightPadUTF8": {"({s}, {small})", "({s}, {small}, {short})"},
+	"left": {"({s}, {small})"}, "right": {"({s}, {small})"}, "leftUTF8": {"({s}, {small})"}, "rightUTF8": {"({s}, {small})"},
+	"substringUTF8": {"({s}, {small})", "({s}, {small}, {small})"}, "substringIndex": {"({s}, {byte}, {small})", "({s}, {byte}, -{small})"},
+	"translate": {"({s}, 'abA', 'xy')", "({s}, '12', 'ab')", "({s}, 'a', '')"}, "appendTrailingCharIfAbsent": {"({s}, {byte})"},
+	"hex": {"({s})", "({i})"}, "bin": {"({s})", "({i})"},
+	"decodeXMLComponent": {"({s})", "({xml})", "(concat({xml}, {s}, {xml}))"}, "unhex": {"({s})", "(hex({s}))"},
+	"firstLine": {"({s})", "(concat({s}, {xml}, {s}))"},
 }
 
 func init() {
+	for _, list := range [][]Function{textFunctions, codecFunctions} {
+		for _, f := range list {
+			if _, ok := shapes[f.Name]; !ok && f.Max == 1 {
+				shapes[f.Name] = []string{"({s})"}
+			}
+		}
+	}
 	for _, f := range narrowCasts() {
 		shapes[f.Name] = []string{"({n})", "({i})", "({b})"}
 	}
@@ -45,7 +67,9 @@ func init() {
 var words = map[string][]string{
 	"digits": {"0", "1", "2", "3", "10", "18", "-1", "-2", "-3", "-10", "-17", "-18"},
 	"count":  {"u", "nu", "u % 70", "0", "1", "7", "8", "31", "63", "64", "65", "toUInt8(i)"},
-	"bit":    {"0", "1", "3", "7", "8", "31", "63", "64"},
+	"small":  {"0", "1", "2", "3", "4", "5", "9", "40"}, "short": {"''", "'a'", "'b'", "'ab'", "'é'", "' '", "'日'"}, "byte": {"'a'", "'.'", "' '", "'%'"},
+	"xml": {"'&lt;&gt;'", "'&amp;lt;'", "'&#65;'", "'&#x41;&#X42;'", "'&#x1F600;'", "'&quot;&apos;&nope;'", "'&#;&#x;&'", "'&#0;'", "'&#xD800;'", "'&#1114112;'", "'a\\r\\nb'", "'\\n'", "';&;'"},
+	"bit": {"0", "1", "3", "7", "8", "31", "63", "64"},
 }
 
 var hole = regexp.MustCompile(`\{([^}]+)\}`)

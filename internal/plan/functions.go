@@ -47,7 +47,7 @@ type functionTable struct {
 var registry = newFunctionTable(
 	arithmeticFunctions, roundingFunctions, mathFunctions, bitFunctions,
 	comparisonFunctions, setFunctions, logicalFunctions, conditionalFunctions,
-	stringFunctions, timeFunctions, castFunctions, narrowCasts(), parsers(),
+	stringFunctions, textFunctions, codecFunctions, timeFunctions, castFunctions, narrowCasts(), parsers(),
 )
 
 // Functions returns all scalar functions in the order of the documentation.
@@ -68,6 +68,12 @@ func newFunctionTable(groups ...[]Function) *functionTable {
 	}
 	slices.Sort(t.names)
 	return t
+}
+
+// inAnyCase is an entry whose names ClickHouse takes in any case.
+func inAnyCase(f Function) Function {
+	f.AnyCase = true
+	return f
 }
 
 func (t *functionTable) lookup(name string) (*Function, bool) {

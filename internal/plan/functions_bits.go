@@ -53,7 +53,7 @@ var bitFunctions = []Function{
 		bind: bitCount,
 	},
 	{
-		Name: "bitHammingDistance", Aliases: []string{"hammingDistance"}, Group: groupBits, Usage: "bitHammingDistance(a, b)", Min: 2, Max: 2,
+		Name: "bitHammingDistance", Group: groupBits, Usage: "bitHammingDistance(a, b)", Min: 2, Max: 2,
 		Doc:     "In how many bits two integers of the same sign differ.",
 		Example: "bitHammingDistance(12, 10)", Result: "2",
 		bind: hammingDistance,

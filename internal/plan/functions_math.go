@@ -194,6 +194,11 @@ func bindExtreme(c *call, first comparison) (binding, error) {
 	if err != nil {
 		return binding{}, err
 	}
+	for _, v := range values {
+		if v.typ.base == uint64s && t.signed() {
+			return binding{}, refuse(v.pos, "cast it with toInt64", "%s of UInt64 and signed integers is of no certain sign in ClickHouse", c.name)
+		}
+	}
 	if t.truth() {
 		t.base = uint8s
 	}
