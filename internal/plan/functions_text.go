@@ -12,7 +12,7 @@ import (
 const groupText = "Strings"
 
 var textFunctions = []Function{
-	textMeasure("lengthUTF8", "lengthUTF8('né')", "2", "Number of characters: of bytes that begin one.", uint64s, u64, func(s []byte) uint64 { return uint64(scalar.CountChars(s)) }, "CHAR_LENGTH", "CHARACTER_LENGTH"),
+	inAnyCase(textMeasure("lengthUTF8", "lengthUTF8('né')", "2", "Number of characters: of bytes that begin one.", uint64s, u64, func(s []byte) uint64 { return uint64(scalar.CountChars(s)) }, "CHAR_LENGTH", "CHARACTER_LENGTH")),
 	textMeasure("empty", "empty('')", "1", "1 where s has no bytes.", logical, u8, func(s []byte) uint8 { return truth(len(s) == 0) }),
 	textMeasure("notEmpty", "notEmpty('')", "0", "1 where s has bytes.", logical, u8, func(s []byte) uint8 { return truth(len(s) > 0) }),
 	inAnyCase(textMeasure("ascii", "ascii('a')", "97", "The first byte as a number; 0 of an empty text.", int32s, i64, firstByte)),
