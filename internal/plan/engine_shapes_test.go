@@ -42,9 +42,16 @@ var shapes = map[string][]string{
 	"hex": {"({s})", "({i})"}, "bin": {"({s})", "({i})"},
 	"decodeXMLComponent": {"({s})", "({xml})", "(concat({xml}, {s}, {xml}))"}, "unhex": {"({s})", "(hex({s}))"},
 	"firstLine": {"({s})", "(concat({s}, {xml}, {s}))"},
+
+	"toWeek": {"({t})", "({t}, {mode})"}, "toYearWeek": {"({t})", "({t}, {mode})"}, "formatDateTime": {"({t}, {format})"},
+	"dateDiff": {"('{unit}', {t}, {t})"}, "toDateTime": {"({t})"},
+	"plus": {"({n}, {n})", "({i}, {i})", "({t}, INTERVAL {small} {unit})"}, "minus": {"({n}, {n})", "({i}, {i})", "({t}, INTERVAL {small} {unit})"},
 }
 
 func init() {
+	for _, f := range shiftFunctions() {
+		shapes[f.Name] = []string{"({t}, {small})", "({t}, -{small})"}
+	}
 	for _, list := range [][]Function{textFunctions, codecFunctions} {
 		for _, f := range list {
 			if _, ok := shapes[f.Name]; !ok && f.Max == 1 {
@@ -68,8 +75,10 @@ var words = map[string][]string{
 	"digits": {"0", "1", "2", "3", "10", "18", "-1", "-2", "-3", "-10", "-17", "-18"},
 	"count":  {"u", "nu", "u % 70", "0", "1", "7", "8", "31", "63", "64", "65", "toUInt8(i)"},
 	"small":  {"0", "1", "2", "3", "4", "5", "9", "40"}, "short": {"''", "'a'", "'b'", "'ab'", "'é'", "' '", "'日'"}, "byte": {"'a'", "'.'", "' '", "'%'"},
-	"xml": {"'&lt;&gt;'", "'&amp;lt;'", "'&#65;'", "'&#x41;&#X42;'", "'&#x1F600;'", "'&quot;&apos;&nope;'", "'&#;&#x;&'", "'&#0;'", "'&#xD800;'", "'&#1114112;'", "'a\\r\\nb'", "'\\n'", "';&;'"},
-	"bit": {"0", "1", "3", "7", "8", "31", "63", "64"},
+	"xml":  {"'&lt;&gt;'", "'&amp;lt;'", "'&#65;'", "'&#x41;&#X42;'", "'&#x1F600;'", "'&quot;&apos;&nope;'", "'&#;&#x;&'", "'&#0;'", "'&#xD800;'", "'&#1114112;'", "'a\\r\\nb'", "'\\n'", "';&;'"},
+	"mode": {"0", "1", "2", "3", "4", "5", "6", "7"}, "unit": {"second", "minute", "hour", "day", "week", "month", "quarter", "year"},
+	"format": {"'%Y-%m-%d %H:%i:%S'", "'%y %c %e %k %h %I %l %s %p'", "'%a %W %b %M'", "'%j %u %w %Q'", "'%G %g %V'", "'%C'", "'%F %D %T %R %r%n%t%%'"},
+	"bit":    {"0", "1", "3", "7", "8", "31", "63", "64"},
 }
 
 var hole = regexp.MustCompile(`\{([^}]+)\}`)

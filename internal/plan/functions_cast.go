@@ -31,6 +31,12 @@ var castFunctions = []Function{
 	castFunction("toDate", date, "toDate('2024-05-01')", "2024-05-01",
 		"The day, as Date. A constant string must be YYYY-MM-DD, from 1970-01-01 to 2149-06-06. A DateTime64 outside of that wraps around, as in ClickHouse."),
 	{
+		Name: "toDateTime", Group: groupCast, Usage: "toDateTime(t)", Min: 1, Max: 1,
+		Doc:     "A Date or DateTime64 in whole seconds, rounded down, as DateTime64(0)." + wraps,
+		Example: "toDateTime(toDate('2024-05-01'))", Result: "2024-05-01 00:00:00",
+		bind: ofTime(dateTime, aTime, i64, event.FloorDiv, wrapTime),
+	},
+	{
 		Name: "toDateTime64", Group: groupCast, Usage: "toDateTime64(x, precision)", Min: 2, Max: 3, syntax: func(i int) bool { return i > 0 },
 		Doc:     "A DateTime64 in UTC of a Date, a DateTime64 (cut towards 1970) or a constant string such as '2024-05-01' or '2024-05-01 10:00:00.123'.",
 		Example: "toDateTime64('2024-05-01 10:00:00.129', 2)", Result: "2024-05-01 10:00:00.12",

@@ -311,7 +311,7 @@ func bindPad(c *call, left, chars bool) (binding, error) {
 	cut := func(s []byte, n int) []byte { return s[:n] }
 	if chars {
 		length = scalar.CountChars
-		cut = func(s []byte, n int) []byte { return s[:scalar.SkipChars(s, n)] }
+		cut = scalar.FirstChars
 	}
 	return ofFirst(c, 1, int(n)*utf8.UTFMax, func(dst, s []byte) []byte {
 		missing := int(n) - length(s)

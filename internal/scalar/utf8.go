@@ -27,6 +27,20 @@ func CountChars(s []byte) int {
 	return n
 }
 
+// FirstChars returns s without what is behind its first n characters, as CountChars
+// counts them.
+func FirstChars(s []byte, n int) []byte {
+	for i, b := range s {
+		if b&0xC0 != 0x80 {
+			if n == 0 {
+				return s[:i]
+			}
+			n--
+		}
+	}
+	return s
+}
+
 // SkipChars returns where the text goes on behind n characters; at most its length.
 func SkipChars(s []byte, n int) int {
 	at := 0
