@@ -46,9 +46,20 @@ var shapes = map[string][]string{
 	"toWeek": {"({t})", "({t}, {mode})"}, "toYearWeek": {"({t})", "({t}, {mode})"}, "formatDateTime": {"({t}, {format})"},
 	"dateDiff": {"('{unit}', {t}, {t})"}, "toDateTime": {"({t})"},
 	"plus": {"({n}, {n})", "({i}, {i})", "({t}, INTERVAL {small} {unit})"}, "minus": {"({n}, {n})", "({i}, {i})", "({t}, INTERVAL {small} {unit})"},
+
+	"extractURLParameter": {"({url}, {name})"}, "cutURLParameter": {"({url}, {name})"},
+	"IPv4NumToString": {"({uint32})"}, "IPv4NumToStringClassC": {"({uint32})"}, "MACNumToString": {"(u)", "(nu)", "(toUInt64({i}))"},
 }
 
 func init() {
+	for _, f := range urlFunctions {
+		if _, ok := shapes[f.Name]; !ok {
+			shapes[f.Name] = []string{"({url})"}
+			if f.Group == groupAddress {
+				shapes[f.Name] = []string{"({ip})"}
+			}
+		}
+	}
 	for _, f := range shiftFunctions() {
 		shapes[f.Name] = []string{"({t}, {small})", "({t}, -{small})"}
 	}
@@ -78,7 +89,8 @@ var words = map[string][]string{
 	"xml":  {"'&lt;&gt;'", "'&amp;lt;'", "'&#65;'", "'&#x41;&#X42;'", "'&#x1F600;'", "'&quot;&apos;&nope;'", "'&#;&#x;&'", "'&#0;'", "'&#xD800;'", "'&#1114112;'", "'a\\r\\nb'", "'\\n'", "';&;'"},
 	"mode": {"0", "1", "2", "3", "4", "5", "6", "7"}, "unit": {"second", "minute", "hour", "day", "week", "month", "quarter", "year"},
 	"format": {"'%Y-%m-%d %H:%i:%S'", "'%y %c %e %k %h %I %l %s %p'", "'%a %W %b %M'", "'%j %u %w %Q'", "'%G %g %V'", "'%C'", "'%F %D %T %R %r%n%t%%'"},
-	"bit":    {"0", "1", "3", "7", "8", "31", "63", "64"},
+	"url":    {"url", "url", "url", "concat(url, s)", "s"}, "ip": {"ip", "ip", "ip", "s"}, "name": {"'x'", "'y'", "'xy'", "''", "'a'"}, "uint32": {"toUInt32(u)", "toUInt32(i)", "toUInt8(j)"},
+	"bit": {"0", "1", "3", "7", "8", "31", "63", "64"},
 }
 
 var hole = regexp.MustCompile(`\{([^}]+)\}`)

@@ -69,9 +69,9 @@ func RelativeWeek(seconds int64) int64 {
 	return monday / 7
 }
 
-// firstTabled is 1900-01-01, where the engine's table of days begins. It counts weeks
-// before that in another way.
-const firstTabled int64 = -2208988800
+// firstTabled is 1900-01-03, where the engine's table of weeks begins. It counts those
+// before in another way.
+const firstTabled int64 = -2208816000
 
 // DayOfYear returns 1 to 366.
 func DayOfYear(day int64) int64 {
