@@ -38,6 +38,7 @@ test('spans are said in the unit that fits', () => {
     [1_234_000, '20 min'], [7_500_000, '2 h 5 min'], [90_000_000, '1 d 1 h'], [3_000_000_000, '34 d'], [-5, '0 ms'],
   ] as const) assert.equal(span(ms), words);
   assert.equal(relative(0, 12_400), '12 s ago');
+  assert.equal(relative(0, 2400), '2 s ago');
   assert.equal(relative(180_000, 0), 'in 3 min');
   assert.equal(relative(5, 0), 'just now');
 });
