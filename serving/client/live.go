@@ -20,6 +20,7 @@ type Pulse struct {
 	UptimeMillis int64           `json:"uptime_ms"`
 	Healthy      bool            `json:"healthy"`
 	Problems     []Problem       `json:"problems"`
+	Steps        Steps           `json:"steps"`
 	Streams      []StreamBeat    `json:"streams"`
 	Views        []ViewBeat      `json:"views"`
 	Boards       []ViewBeat      `json:"boards"`
@@ -39,6 +40,7 @@ type StreamBeat struct {
 	EventsPerSecond   float64 `json:"events_per_s"`
 	Rejected          int64   `json:"rejected"` // dead letters that wait
 	RejectedPerSecond float64 `json:"rejected_per_s"`
+	LakeRows          int64   `json:"lake_rows"` // sealed in the lake, ever
 	LagMillis         int64   `json:"lag_ms"`
 }
 
@@ -69,7 +71,7 @@ func (c *Client) Pulses(ctx context.Context) iter.Seq2[*Pulse, error] {
 // the only element.
 func (c *Client) WatchView(ctx context.Context, view string, q ViewQuery, every time.Duration) iter.Seq2[*Answer, error] {
 	path, err := place("/v1/views/", view, "/live")
-	return follow(ctx, c, path, withEvery(q.values(), every), err, func(text []byte) (*Answer, error) {
+	return follow(ctx, c, path, withEvery(q.Values(), every), err, func(text []byte) (*Answer, error) {
 		rows, err := newRows(io.NopCloser(bytes.NewReader(text)))
 		if err != nil {
 			return nil, err

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type Plugin } from 'vite';
@@ -31,12 +32,28 @@ function pluginFiles(): Plugin {
   };
 }
 
+// grafanaIcons serves the icons of @grafana/ui where a Grafana has them.
+function grafanaIcons(): Plugin {
+  return {
+    name: 'grafana-icons',
+    apply: 'serve',
+    configureServer(server) {
+      server.middlewares.use('/public/build/', (request, response) => {
+        const file = path.join('node_modules/@grafana/ui/dist/public', path.normalize(request.url ?? '/'));
+        response.setHeader('Content-Type', 'image/svg+xml');
+        response.end(existsSync(file) ? readFileSync(file) : '<svg xmlns="http://www.w3.org/2000/svg"/>'); // the package lacks the spinner
+      });
+    },
+  };
+}
+
 const tests: ViteUserConfig['test'] = {
   include: ['test/**/*.test.{ts,tsx}'],
   setupFiles: ['test/setup.ts'],
   fileParallelism: false, // one tab after the other: the machine is shared with other tests
   testTimeout: 30_000,
   hookTimeout: 60_000,
+  isolate: false, // Grafana's components are loaded once, which takes longer than all tests
   browser: {
     enabled: true,
     headless: true,
@@ -59,8 +76,8 @@ function chromium(): string {
 }
 
 export default defineConfig({
-  plugins: [pluginFiles()],
-  publicDir: process.env['VITEST'] ? 'node_modules/@grafana/ui/dist/public' : false,
+  plugins: [pluginFiles(), grafanaIcons()],
+  publicDir: false,
   esbuild: { jsx: 'transform', jsxFactory: 'React.createElement', jsxFragment: 'React.Fragment' },
   build: {
     target: 'es2022',
@@ -73,6 +90,21 @@ export default defineConfig({
       external: shared,
       output: { format: 'amd', entryFileNames: 'module.js', inlineDynamicImports: true },
     },
+  },
+  // All at once: a package that is found on the way reloads the page under a test.
+  optimizeDeps: {
+    include: [
+      '@emotion/css',
+      '@grafana/data',
+      '@grafana/runtime',
+      '@grafana/ui',
+      '@testing-library/react',
+      'axe-core',
+      'fast-check',
+      'monaco-editor',
+      'react',
+      'rxjs',
+    ],
   },
   test: tests,
 } as ViteUserConfig);

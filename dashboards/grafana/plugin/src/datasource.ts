@@ -12,6 +12,11 @@ import { defaultQuery, displayText, isComplete, type MillraceOptions, type Millr
 import { Resources } from './resources';
 import { MillraceVariables } from './variables';
 
+/** What the back end writes into a live frame's meta data. */
+interface LiveMeta {
+  stream?: 'append' | 'replace';
+}
+
 /** MillraceDataSource hands queries to the back end, with variables filled in and nothing else changed. */
 export class MillraceDataSource extends DataSourceWithBackend<MillraceQuery, MillraceOptions> {
   readonly resources = new Resources(this);
@@ -20,11 +25,13 @@ export class MillraceDataSource extends DataSourceWithBackend<MillraceQuery, Mil
     super(settings);
     this.annotations = annotationSupport;
     this.variables = new MillraceVariables(this);
+    // A message of a live query is the whole answer, which takes the place of the last one,
+    // unless the back end says that it is a row which goes on.
     const append = this.streamOptionsProvider;
     this.streamOptionsProvider = (request, frame) =>
-      request.targets.find((q) => q.refId === frame.refId)?.mode === 'operations'
-        ? append(request, frame) // the rows of one moment, which go on
-        : { action: StreamingFrameAction.Replace }; // the whole answer, which takes the place of the last one
+      (frame.meta?.custom as LiveMeta | undefined)?.stream === 'append'
+        ? append(request, frame)
+        : { action: StreamingFrameAction.Replace };
   }
 
   override getDefaultQuery(app: CoreApp): Partial<MillraceQuery> {

@@ -6,7 +6,7 @@ import { isFetchError } from '@grafana/runtime';
 export interface Column {
   name: string;
   type: string;
-  /** Of a view's column `group`, `window` or `measure`; of a stream's `column` or `time`. */
+  /** Of a view's column `group`, `window`, `measure`, or `derived` from groups; of a stream's `column` or `time`. */
   role?: string;
 }
 

@@ -1,4 +1,4 @@
-import { CodeEditor, type Monaco, type MonacoEditor, type monacoTypes } from '@grafana/ui';
+import { CodeEditor, FieldValidationMessage, Text, type Monaco, type MonacoEditor, type monacoTypes } from '@grafana/ui';
 import React, { useCallback, useEffect, useRef, useState } from 'react';
 
 import { interpolateSQL } from '../interpolate';
@@ -74,8 +74,6 @@ export function SqlEditor({ datasource, query, change, onRunQuery }: ModeProps) 
         monacoOptions={{
           ariaLabel: 'SQL',
           scrollBeyondLastLine: false,
-          // Tab indents; Ctrl-M makes it leave the editor, as the editor's help says.
-          accessibilitySupport: 'auto',
           quickSuggestions: { other: true, comments: false, strings: false },
         }}
         onBeforeEditorMount={registerLanguage}
@@ -86,7 +84,15 @@ export function SqlEditor({ datasource, query, change, onRunQuery }: ModeProps) 
           onRunQuery();
         }}
       />
-      <p role={verdict?.ok === false ? 'alert' : 'status'}>{told || 'Ctrl-Enter runs the query, Ctrl-Space completes.'}</p>
+      {verdict?.ok === false ? (
+        <FieldValidationMessage>{told}</FieldValidationMessage>
+      ) : (
+        <div role="status">
+          <Text variant="bodySmall" color="secondary">
+            {told || 'Ctrl-Enter runs the query, Ctrl-Space completes, Ctrl-M lets Tab leave the editor.'}
+          </Text>
+        </div>
+      )}
     </>
   );
 }

@@ -74,7 +74,7 @@ export function ViewEditor({ datasource, query, change, changeAndRun, onRunQuery
         </InlineField>
       </InlineFieldRow>
       {view?.state && view.state !== 'ready' && (
-        <Alert title={`${view.name} is ${view.state}: its answers are not complete yet`} severity="warning" topSpacing={1} bottomSpacing={1} />
+        <Alert title={`${view.name} is ${view.state}: its answers may not be complete`} severity="warning" topSpacing={1} bottomSpacing={1} />
       )}
       <InlineFieldRow>
         <InlineField label="Measures" labelWidth={14} tooltip="What is drawn. Without a choice: all measures of the view">
