@@ -49,7 +49,8 @@ export function App() {
     document.title = s.state === 'signed-in' ? `${name ? `${name} · ` : ''}${page?.name ?? 'Not here'} · Millrace` : 'Millrace';
   }, [page, place.value.name, s.state]);
   const arrived = useRef(false);
-  useEffect(() => { // whoever goes on by the keyboard goes on in the new page
+  useEffect(() => {
+    // whoever goes on by the keyboard goes on in the new page
     if (!arrived.current) {
       arrived.current = true;
       return;
@@ -60,17 +61,44 @@ export function App() {
 
   return (
     <div class="frame">
-      <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to the page</a>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(e) => {
+          e.preventDefault();
+          document.getElementById('main')?.focus();
+        }}
+      >
+        Skip to the page
+      </a>
       <Header onHelp={() => setHelp(true)} />
       {s.state === 'signed-in' && s.who.role !== 'ingest' && <Navigation at={page?.id ?? ''} />}
       <main id="main" tabIndex={-1}>
         {s.state === 'signed-out' && <SignIn why={s.why} />}
-        {s.state === 'unreachable' && <Empty title="The server does not answer."><p>The console asks again every second.</p></Empty>}
-        {s.state === 'signed-in' && (s.who.role === 'ingest'
-          ? <Empty title="This token may append events, and see nothing."><p>Sign out and use a token with the role read, sql or admin.</p></Empty>
-          : page
-            ? <Guard key={page.id}><page.component name={place.value.name} /></Guard>
-            : <><h1>Not here</h1><Empty title={`There is no page “${place.value.page}”.`}><p><a href={href('overview')}>Go to the overview</a></p></Empty></>)}
+        {s.state === 'unreachable' && (
+          <Empty title="The server does not answer.">
+            <p>The console asks again every second.</p>
+          </Empty>
+        )}
+        {s.state === 'signed-in' &&
+          (s.who.role === 'ingest' ? (
+            <Empty title="This token may append events, and see nothing.">
+              <p>Sign out and use a token with the role read, sql or admin.</p>
+            </Empty>
+          ) : page ? (
+            <Guard key={page.id}>
+              <page.component name={place.value.name} />
+            </Guard>
+          ) : (
+            <>
+              <h1>Not here</h1>
+              <Empty title={`There is no page “${place.value.page}”.`}>
+                <p>
+                  <a href={href('overview')}>Go to the overview</a>
+                </p>
+              </Empty>
+            </>
+          ))}
       </main>
       {help && <Help onClose={() => setHelp(false)} />}
     </div>
@@ -84,17 +112,35 @@ function Header({ onHelp }: { onHelp: () => void }) {
   return (
     <header>
       <a class="brand" href={href('overview')} aria-label="Millrace, overview">
-        <Mark /><span>Millrace</span>
+        <Mark />
+        <span>Millrace</span>
       </a>
       <p class="header-state">
         {s.state === 'signed-in' && v && <span class={`health ${v.healthy ? 'good' : 'bad'}`}>{v.word}</span>}
         {s.state === 'signed-in' && s.who.role !== 'ingest' && <LiveMark state={pulseState.value} at={pulseAt.value} />}
       </p>
       <div class="header-tools">
-        {s.state === 'signed-in' && <span id="name" class="dim" title={describe(s.who)}>{s.who.name} <i>{s.who.role}</i></span>}
-        <button type="button" class="quiet" aria-label={dark.value ? 'Use light colours' : 'Use dark colours'} onClick={() => chooseTheme(dark.value ? 'light' : 'dark')}>{dark.value ? '☀' : '☾'}</button>
-        <button type="button" class="quiet" aria-label="Keyboard shortcuts" onClick={onHelp}>?</button>
-        {s.state === 'signed-in' && hasToken() && <button type="button" id="signout" onClick={signOut}>Sign out</button>}
+        {s.state === 'signed-in' && (
+          <span id="name" class="dim" title={describe(s.who)}>
+            {s.who.name} <i>{s.who.role}</i>
+          </span>
+        )}
+        <button
+          type="button"
+          class="quiet"
+          aria-label={dark.value ? 'Use light colours' : 'Use dark colours'}
+          onClick={() => chooseTheme(dark.value ? 'light' : 'dark')}
+        >
+          {dark.value ? '☀' : '☾'}
+        </button>
+        <button type="button" class="quiet" aria-label="Keyboard shortcuts" onClick={onHelp}>
+          ?
+        </button>
+        {s.state === 'signed-in' && hasToken() && (
+          <button type="button" id="signout" onClick={signOut}>
+            Sign out
+          </button>
+        )}
       </div>
     </header>
   );
@@ -113,7 +159,8 @@ function Mark() {
 
 function Navigation({ at }: { at: string }) {
   const nav = useRef<HTMLElement>(null);
-  useEffect(() => { // on a phone the pages are a strip that scrolls
+  useEffect(() => {
+    // on a phone the pages are a strip that scrolls
     nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   }, [at]);
   return (
@@ -121,7 +168,10 @@ function Navigation({ at }: { at: string }) {
       <ul>
         {pages.map((p) => (
           <li key={p.id}>
-            <a href={href(p.id)} aria-current={p.id === at ? 'page' : undefined}>{p.name}<kbd aria-hidden="true">g {p.key}</kbd></a>
+            <a href={href(p.id)} aria-current={p.id === at ? 'page' : undefined}>
+              {p.name}
+              <kbd aria-hidden="true">g {p.key}</kbd>
+            </a>
           </li>
         ))}
       </ul>
@@ -133,14 +183,50 @@ function Help({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Keyboard" onClose={onClose}>
       <dl class="keys">
-        {pages.map((p) => <div key={p.id}><dt><kbd>g</kbd> <kbd>{p.key}</kbd></dt><dd>{p.name}</dd></div>)}
-        <div><dt><kbd>/</kbd></dt><dd>search on this page</dd></div>
-        <div><dt><kbd>?</kbd></dt><dd>this list</dd></div>
-        <div><dt><kbd>Ctrl</kbd> <kbd>Enter</kbd></dt><dd>run the SQL</dd></div>
-        <div><dt><kbd>Esc</kbd></dt><dd>cancel the query, close a dialog</dd></div>
-        <div><dt><kbd>Ctrl</kbd> <kbd>Space</kbd></dt><dd>complete in the SQL editor</dd></div>
+        {pages.map((p) => (
+          <div key={p.id}>
+            <dt>
+              <kbd>g</kbd> <kbd>{p.key}</kbd>
+            </dt>
+            <dd>{p.name}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>
+            <kbd>/</kbd>
+          </dt>
+          <dd>search on this page</dd>
+        </div>
+        <div>
+          <dt>
+            <kbd>?</kbd>
+          </dt>
+          <dd>this list</dd>
+        </div>
+        <div>
+          <dt>
+            <kbd>Ctrl</kbd> <kbd>Enter</kbd>
+          </dt>
+          <dd>run the SQL</dd>
+        </div>
+        <div>
+          <dt>
+            <kbd>Esc</kbd>
+          </dt>
+          <dd>cancel the query, close a dialog</dd>
+        </div>
+        <div>
+          <dt>
+            <kbd>Ctrl</kbd> <kbd>Space</kbd>
+          </dt>
+          <dd>complete in the SQL editor</dd>
+        </div>
       </dl>
-      <div class="actions"><button type="button" class="primary" onClick={onClose}>Close</button></div>
+      <div class="actions">
+        <button type="button" class="primary" onClick={onClose}>
+          Close
+        </button>
+      </div>
     </Dialog>
   );
 }

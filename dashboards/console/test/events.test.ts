@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventParser, type ServerEvent } from '../src/api/events.ts';
 
-const stream = 'retry: 1500\n\nevent: pulse\ndata: {"a":1}\n\n: heartbeat\n\nid: 7\r\ndata: one\r\ndata: two\r\n\r\nevent: empty\n\ndata:x\r\rdata: last\n\n';
+const stream =
+  'retry: 1500\n\nevent: pulse\ndata: {"a":1}\n\n: heartbeat\n\nid: 7\r\ndata: one\r\ndata: two\r\n\r\nevent: empty\n\ndata:x\r\rdata: last\n\n';
 const events: ServerEvent[] = [
-  { event: 'pulse', data: '{"a":1}' }, { event: 'message', data: 'one\ntwo' }, { event: 'message', data: 'x' }, { event: 'message', data: 'last' },
+  { event: 'pulse', data: '{"a":1}' },
+  { event: 'message', data: 'one\ntwo' },
+  { event: 'message', data: 'x' },
+  { event: 'message', data: 'last' },
 ];
 
 test('a stream is read however it is cut', () => {

@@ -34,9 +34,21 @@ test('ticks of one axis look alike', () => {
 
 test('spans are said in the unit that fits', () => {
   for (const [ms, words] of [
-    [0, '0 ms'], [999, '999 ms'], [4200, '4.2 s'], [59_000, '59 s'], [60_000, '1 min'], [3_599_600, '60 min'], [3_600_000, '1 h'], [200_000, '3 min 20 s'],
-    [1_234_000, '20 min'], [7_500_000, '2 h 5 min'], [90_000_000, '1 d 1 h'], [3_000_000_000, '34 d'], [-5, '0 ms'],
-  ] as const) assert.equal(span(ms), words);
+    [0, '0 ms'],
+    [999, '999 ms'],
+    [4200, '4.2 s'],
+    [59_000, '59 s'],
+    [60_000, '1 min'],
+    [3_599_600, '60 min'],
+    [3_600_000, '1 h'],
+    [200_000, '3 min 20 s'],
+    [1_234_000, '20 min'],
+    [7_500_000, '2 h 5 min'],
+    [90_000_000, '1 d 1 h'],
+    [3_000_000_000, '34 d'],
+    [-5, '0 ms'],
+  ] as const)
+    assert.equal(span(ms), words);
   assert.equal(relative(0, 12_400), '12 s ago');
   assert.equal(relative(0, 2400), '2 s ago');
   assert.equal(relative(180_000, 0), 'in 3 min');
@@ -70,12 +82,30 @@ test('types are seen through their wrappings', () => {
 
 test('nulls come last in either order', () => {
   const values = [3, null, 18446744073709551615n, 1];
-  assert.deepEqual([...values].sort((a, b) => compareValues(a, b, 1)), [1, 3, 18446744073709551615n, null]);
-  assert.deepEqual([...values].sort((a, b) => compareValues(a, b, -1)), [18446744073709551615n, 3, 1, null]);
-  assert.deepEqual(['b10', 'b9'].sort((a, b) => compareValues(a, b, 1)), ['b9', 'b10']);
+  assert.deepEqual(
+    [...values].sort((a, b) => compareValues(a, b, 1)),
+    [1, 3, 18446744073709551615n, null],
+  );
+  assert.deepEqual(
+    [...values].sort((a, b) => compareValues(a, b, -1)),
+    [18446744073709551615n, 3, 1, null],
+  );
+  assert.deepEqual(
+    ['b10', 'b9'].sort((a, b) => compareValues(a, b, 1)),
+    ['b9', 'b10'],
+  );
 });
 
 test('CSV quotes what needs it', () => {
-  assert.equal(csv(['a', 'b"c'], [['x,y', null], ['line\nbreak', [1, 2n]]]), 'a,"b""c"\r\n"x,y",\r\n"line\nbreak","[1,""2""]"\r\n');
+  assert.equal(
+    csv(
+      ['a', 'b"c'],
+      [
+        ['x,y', null],
+        ['line\nbreak', [1, 2n]],
+      ],
+    ),
+    'a,"b""c"\r\n"x,y",\r\n"line\nbreak","[1,""2""]"\r\n',
+  );
   assert.equal(cell({ a: [1n] }), '{"a":["1"]}');
 });

@@ -18,7 +18,12 @@ test('the race fits into every width', () => {
 test('words of neighbours do not meet', () => {
   for (const width of [760, 1000, 1400]) {
     const { clients, ingest, log, lake, batch } = race(width).stations;
-    for (const [a, b] of [[clients, ingest], [ingest, log], [lake, batch]] as const) assert.ok(a.left + a.width <= b.left, `at ${width}`);
+    for (const [a, b] of [
+      [clients, ingest],
+      [ingest, log],
+      [lake, batch],
+    ] as const)
+      assert.ok(a.left + a.width <= b.left, `at ${width}`);
   }
 });
 

@@ -28,22 +28,53 @@ test('the history keeps no secrets', () => {
   assert.equal(withoutSecrets("WITH (smtp_password = 'it''s')"), "WITH (smtp_password = 'it''s')".replace("'it''s'", "'…'"));
   assert.equal(withoutSecrets('SELECT 1'), 'SELECT 1');
   assert.deepEqual(remember('b', ['a', 'b']), ['b', 'a']);
-  assert.equal(remember('x', Array.from({ length: 60 }, (_, i) => String(i))).length, 50);
+  assert.equal(
+    remember(
+      'x',
+      Array.from({ length: 60 }, (_, i) => String(i)),
+    ).length,
+    50,
+  );
   assert.deepEqual(remember('  ', ['a']), ['a']);
 });
 
 test('a result with a time is drawn over time', () => {
-  const columns = [{ name: 't', type: 'DateTime' }, { name: 'k', type: 'String' }, { name: 'n', type: 'UInt64' }];
-  const chart = chartOf(columns, [['2026-01-01 00:00:00', 'a', 1n], ['2026-01-01 00:01:00', 'b', 5]]);
+  const columns = [
+    { name: 't', type: 'DateTime' },
+    { name: 'k', type: 'String' },
+    { name: 'n', type: 'UInt64' },
+  ];
+  const chart = chartOf(columns, [
+    ['2026-01-01 00:00:00', 'a', 1n],
+    ['2026-01-01 00:01:00', 'b', 5],
+  ]);
   assert.ok(typeof chart !== 'string' && chart.kind === 'line');
-  assert.deepEqual(chart.series, [{ name: 'b', values: [null, 5] }, { name: 'a', values: [1, null] }]);
+  assert.deepEqual(chart.series, [
+    { name: 'b', values: [null, 5] },
+    { name: 'a', values: [1, null] },
+  ]);
 });
 
 test('one without is drawn as bars, and what cannot be drawn says why', () => {
-  const bars = chartOf([{ name: 'k', type: 'String' }, { name: 'n', type: 'Decimal(9, 2)' }], [['x', '1.5'], ['y', null]]);
+  const bars = chartOf(
+    [
+      { name: 'k', type: 'String' },
+      { name: 'n', type: 'Decimal(9, 2)' },
+    ],
+    [
+      ['x', '1.5'],
+      ['y', null],
+    ],
+  );
   assert.ok(typeof bars !== 'string');
   assert.deepEqual([bars.labels, bars.series], [['x', 'y'], [{ name: 'n', values: [1.5, null] }]]);
-  const numbers = chartOf([{ name: 'hour', type: 'UInt8' }, { name: 'n', type: 'UInt64' }], [[3, 10]]);
+  const numbers = chartOf(
+    [
+      { name: 'hour', type: 'UInt8' },
+      { name: 'n', type: 'UInt64' },
+    ],
+    [[3, 10]],
+  );
   assert.ok(typeof numbers !== 'string' && numbers.labels?.[0] === '3' && numbers.series[0]?.name === 'n');
   assert.match(String(chartOf([{ name: 'k', type: 'String' }], [['x']])), /numbers/);
   assert.match(String(chartOf([], [])), /no rows/);

@@ -4,15 +4,35 @@ import type { Beat, Pulse } from '../src/api/types.ts';
 import { freshness, verdict } from '../src/state/verdict.ts';
 
 const beat = (over: Partial<Beat>): Beat => ({
-  name: 'v', stream: 's', generation: 1, cut: null, cut_time: null, lag_ms: 0, complete: true, next_run: null, running: false, state: 'ready', ...over,
+  name: 'v',
+  stream: 's',
+  generation: 1,
+  cut: null,
+  cut_time: null,
+  lag_ms: 0,
+  complete: true,
+  next_run: null,
+  running: false,
+  state: 'ready',
+  ...over,
 });
 
 const pulse = (over: Partial<Pulse>): Pulse => ({
-  at: '', version: '', uptime_ms: 0, healthy: true, problems: [], streams: [], views: [], boards: [],
+  at: '',
+  version: '',
+  uptime_ms: 0,
+  healthy: true,
+  problems: [],
+  streams: [],
+  views: [],
+  boards: [],
   steps: {
-    ingest: { events: 0, events_per_s: 0, bytes_per_s: 0, requests_per_s: 0, rejected: 0, rejected_per_s: 0 }, log: { partitions: 0, entries: 0 },
-    speed: { views: 0, lag_ms: 0, behind: 0 }, lake: { epoch: null, lag_ms: null, files: 0, rows: 0, bytes: 0 },
-    batch: { running: 0, last_run: null, next_run: null, failures: 0, drifting: 0 }, serving: null,
+    ingest: { events: 0, events_per_s: 0, bytes_per_s: 0, requests_per_s: 0, rejected: 0, rejected_per_s: 0 },
+    log: { partitions: 0, entries: 0 },
+    speed: { views: 0, lag_ms: 0, behind: 0 },
+    lake: { epoch: null, lag_ms: null, files: 0, rows: 0, bytes: 0 },
+    batch: { running: 0, last_run: null, next_run: null, failures: 0, drifting: 0 },
+    serving: null,
   },
   ...over,
 });
@@ -22,7 +42,10 @@ test('every trouble comes with what to do', () => {
   const parts = ['redis', 'clickhouse', 'query_engine', 'stream clicks', 'view hits', 'leaderboard top', 'batch hits', 'disk'];
   const v = verdict(pulse({ healthy: false, problems: parts.map((part) => ({ part, detail: 'x' })) }));
   assert.equal(v.healthy, false);
-  assert.deepEqual(v.causes.map((t) => t.part), ['redis', 'clickhouse', 'query_engine']);
+  assert.deepEqual(
+    v.causes.map((t) => t.part),
+    ['redis', 'clickhouse', 'query_engine'],
+  );
   assert.equal(v.consequences.length, 5);
   for (const t of [...v.causes, ...v.consequences]) assert.ok(t.advice.length > 20, t.part);
   assert.match(v.causes[0]?.advice ?? '', /Redis/);

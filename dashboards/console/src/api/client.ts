@@ -53,7 +53,10 @@ export async function send(path: string, init: RequestInit = {}): Promise<Respon
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new ProblemError({
-      type: 'no-answer', title: 'No answer', status: 0, detail: 'The server does not answer.',
+      type: 'no-answer',
+      title: 'No answer',
+      status: 0,
+      detail: 'The server does not answer.',
       hint: 'It may be starting, or the network is down; the console goes on trying.',
     });
   }
@@ -70,7 +73,12 @@ async function problemOf(reply: Response): Promise<Problem> {
     const problem = JSON.parse(text) as Problem;
     return after > 0 ? { ...problem, retryAfter: after } : problem;
   } catch {
-    return { type: 'unexpected', title: reply.statusText, status: reply.status, detail: text.trim() || `The server answered ${reply.status}.` };
+    return {
+      type: 'unexpected',
+      title: reply.statusText,
+      status: reply.status,
+      detail: text.trim() || `The server answered ${reply.status}.`,
+    };
   }
 }
 
@@ -87,7 +95,10 @@ export async function post<T>(path: string, body?: string): Promise<T> {
 export async function getLines<T>(path: string, signal?: AbortSignal): Promise<T[]> {
   const reply = await send(path, signal ? { signal } : {});
   const text = await reply.text();
-  return text.split('\n').filter((line) => line !== '').map((line) => parseExact<T>(line));
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => parseExact<T>(line));
 }
 
 /** A path with parameters; those that are undefined are left out. */

@@ -14,12 +14,21 @@ export interface Answer<T> {
 
 export function problemFrom(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
-  return { type: 'defect', title: 'Defect', status: 0, detail: `The console failed: ${String(error)}`, hint: 'This is a defect of the console; please report it.' };
+  return {
+    type: 'defect',
+    title: 'Defect',
+    status: 0,
+    detail: `The console failed: ${String(error)}`,
+    hint: 'This is a defect of the console; please report it.',
+  };
 }
 
 /** Asks by one request, again when the question changes; null asks nothing. */
 export function useAnswer<T>(path: string | null, read: (path: string, signal: AbortSignal) => Promise<T> = get<T>): Answer<T> {
-  const [state, setState] = useState<{ path: string | null; value?: T; problem?: Problem; loading: boolean }>({ path, loading: path !== null });
+  const [state, setState] = useState<{ path: string | null; value?: T; problem?: Problem; loading: boolean }>({
+    path,
+    loading: path !== null,
+  });
   const [round, setRound] = useState(0);
   useEffect(() => {
     if (path === null) return;
@@ -28,15 +37,23 @@ export function useAnswer<T>(path: string | null, read: (path: string, signal: A
     read(path, abort.signal).then(
       (value) => setState({ path, value, loading: false }),
       (error) => {
-        if (!isAbort(error)) setState((old) => ({ path, ...(old.value === undefined ? {} : { value: old.value }), problem: problemFrom(error), loading: false }));
+        if (!isAbort(error))
+          setState((old) => ({
+            path,
+            ...(old.value === undefined ? {} : { value: old.value }),
+            problem: problemFrom(error),
+            loading: false,
+          }));
       },
     );
     return () => abort.abort();
   }, [path, round]);
   const current = state.path === path;
   return {
-    value: current ? state.value : undefined, problem: current ? state.problem : undefined,
-    loading: current ? state.loading : path !== null, refresh: () => setRound((n) => n + 1),
+    value: current ? state.value : undefined,
+    problem: current ? state.problem : undefined,
+    loading: current ? state.loading : path !== null,
+    refresh: () => setRound((n) => n + 1),
   };
 }
 
@@ -48,11 +65,14 @@ export function useRefresh(refresh: () => void, key: unknown): void {
   const known = useRef(key);
   useEffect(() => {
     if (known.current === key) return;
-    const timer = setTimeout(() => {
-      known.current = key;
-      last.current = Date.now();
-      refresh();
-    }, Math.max(0, last.current + refreshMillis - Date.now()));
+    const timer = setTimeout(
+      () => {
+        known.current = key;
+        last.current = Date.now();
+        refresh();
+      },
+      Math.max(0, last.current + refreshMillis - Date.now()),
+    );
     return () => clearTimeout(timer);
   }, [key]);
 }
@@ -67,7 +87,13 @@ export interface Live<T> {
 
 /** Follows a stream of events of one name. The last value stays while the stream is away. */
 export function useLive<T>(path: string | null, name: string, each?: (value: T) => void): Live<T> {
-  const [live, setLive] = useState<Live<T> & { path: string | null }>({ path, value: undefined, at: 0, problem: undefined, state: 'connecting' });
+  const [live, setLive] = useState<Live<T> & { path: string | null }>({
+    path,
+    value: undefined,
+    at: 0,
+    problem: undefined,
+    state: 'connecting',
+  });
   const eachRef = useRef(each);
   eachRef.current = each;
   useEffect(() => {
@@ -83,7 +109,11 @@ export function useLive<T>(path: string | null, name: string, each?: (value: T) 
         }
       },
       state(state, problem) {
-        setLive((old) => (old.state === state && old.problem === problem ? old : { ...old, state, problem: problem ?? (state === 'live' ? old.problem : undefined) }));
+        setLive((old) =>
+          old.state === state && old.problem === problem
+            ? old
+            : { ...old, state, problem: problem ?? (state === 'live' ? old.problem : undefined) },
+        );
       },
     });
   }, [path, name]);

@@ -52,7 +52,8 @@ export function subscribe(path: string, listener: Listener): () => void {
         listener.state('refused', error.problem);
         return;
       }
-      if (error instanceof ProblemError && error.problem.status !== 0) why = { ...error.problem, hint: 'The console tries again by itself.' }; // else nobody answered, which the state says
+      if (error instanceof ProblemError && error.problem.status !== 0)
+        why = { ...error.problem, hint: 'The console tries again by itself.' }; // else nobody answered, which the state says
       atLeast = why?.retryAfter ?? 0;
     }
     if (closed || current !== abort) return;
@@ -88,7 +89,12 @@ export function subscribe(path: string, listener: Listener): () => void {
 /** Reads events until the stream ends or falls silent; returns the pause that the server asked for. */
 async function read(reply: Response, abort: AbortController, event: (name: string, value: unknown) => void): Promise<number> {
   if (!reply.body || !reply.headers.get('Content-Type')?.startsWith('text/event-stream')) {
-    throw new ProblemError({ type: 'unexpected', title: 'No stream', status: 502, detail: 'The server did not answer with a stream of events.' });
+    throw new ProblemError({
+      type: 'unexpected',
+      title: 'No stream',
+      status: 502,
+      detail: 'The server did not answer with a stream of events.',
+    });
   }
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   const parser = new EventParser();

@@ -70,7 +70,15 @@ export interface Pulse {
     /** Null for who may not see figures of every view at once; `p99_ms` where nothing was asked. */
     serving: { queries_per_s: number; p99_ms: number | null; streams: number } | null;
   };
-  streams: { name: string; events: number; events_per_s: number; rejected: number; rejected_per_s: number; lake_rows: number; lag_ms: number }[];
+  streams: {
+    name: string;
+    events: number;
+    events_per_s: number;
+    rejected: number;
+    rejected_per_s: number;
+    lake_rows: number;
+    lag_ms: number;
+  }[];
   views: Beat[];
   boards: Beat[];
 }

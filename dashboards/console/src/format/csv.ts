@@ -8,6 +8,7 @@ export function csv(names: string[], rows: Value[][]): string {
 
 function field(value: Value): string {
   if (value === null) return '';
-  const text = typeof value === 'object' ? JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)) : String(value);
+  const text =
+    typeof value === 'object' ? JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)) : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -46,7 +46,10 @@ const pad = (n: number): string => String(n).padStart(2, '0');
 /** Date and time in the browser's zone: 2026-11-26, 07:47:00. */
 export function calendar(ms: number): [date: string, time: string] {
   const t = new Date(ms);
-  return [`${t.getFullYear()}-${pad(t.getMonth() + 1)}-${pad(t.getDate())}`, `${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}`];
+  return [
+    `${t.getFullYear()}-${pad(t.getMonth() + 1)}-${pad(t.getDate())}`,
+    `${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}`,
+  ];
 }
 
 /** 2026-11-26 07:47:00 in the browser's zone; without the date where it is today. */
@@ -57,5 +60,9 @@ export function local(ms: number, now = Date.now()): string {
 
 /** 2026-11-26 07:47:00.250 UTC. */
 export function utc(ms: number): string {
-  return `${new Date(ms).toISOString().replace('T', ' ').replace('Z', '').replace(/\.000$/, '')} UTC`;
+  return `${new Date(ms)
+    .toISOString()
+    .replace('T', ' ')
+    .replace('Z', '')
+    .replace(/\.000$/, '')} UTC`;
 }

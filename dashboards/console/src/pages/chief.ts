@@ -4,8 +4,7 @@ import type { Board, Pulse, View } from '../api/types.ts';
 import { isNumeric } from '../format/cells.ts';
 
 export type Chief =
-  | { kind: 'board'; name: string; measure: string }
-  | { kind: 'view'; name: string; measure: string | undefined; groups: string[] };
+  { kind: 'board'; name: string; measure: string } | { kind: 'view'; name: string; measure: string | undefined; groups: string[] };
 
 /** A leaderboard before a view, that of the busiest stream before others, then by name. */
 export function chief(pulse: Pick<Pulse, 'streams'>, boards: Board[] | undefined, views: View[] | undefined): Chief | undefined {
@@ -18,7 +17,8 @@ export function chief(pulse: Pick<Pulse, 'streams'>, boards: Board[] | undefined
   const view = first(views);
   if (!view) return undefined;
   return {
-    kind: 'view', name: view.name,
+    kind: 'view',
+    name: view.name,
     measure: view.columns.find((c) => c.role === 'measure' && isNumeric(c.type))?.name,
     groups: view.columns.filter((c) => c.role === 'group').map((c) => c.name),
   };

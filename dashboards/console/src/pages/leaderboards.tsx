@@ -15,11 +15,34 @@ import { number } from './question.ts';
 export function Leaderboards({ name }: { name: string }) {
   const list = useAnswer<{ leaderboards: Board[] }>('/v1/leaderboards');
   const boards = list.value?.leaderboards;
-  if (list.problem) return <><h1>Leaderboards</h1><ProblemNote problem={list.problem} /></>;
-  if (!boards) return <><h1>Leaderboards</h1><Loading what="the leaderboards" /></>;
+  if (list.problem)
+    return (
+      <>
+        <h1>Leaderboards</h1>
+        <ProblemNote problem={list.problem} />
+      </>
+    );
+  if (!boards)
+    return (
+      <>
+        <h1>Leaderboards</h1>
+        <Loading what="the leaderboards" />
+      </>
+    );
   if (!name) return <BoardList boards={boards} />;
   const board = boards.find((b) => b.name === name);
-  return board ? <OneBoard key={name} board={board} /> : <><h1>{name}</h1><Empty title="There is no such leaderboard, or your token may not look at it."><p><a href={href('leaderboards')}>All leaderboards</a></p></Empty></>;
+  return board ? (
+    <OneBoard key={name} board={board} />
+  ) : (
+    <>
+      <h1>{name}</h1>
+      <Empty title="There is no such leaderboard, or your token may not look at it.">
+        <p>
+          <a href={href('leaderboards')}>All leaderboards</a>
+        </p>
+      </Empty>
+    </>
+  );
 }
 
 function BoardList({ boards }: { boards: Board[] }) {
@@ -39,7 +62,9 @@ WITH (windows = 'all, hour, day')`}</Command>
     <>
       <h1>Leaderboards</h1>
       <div class="boards">
-        {boards.map((b) => <BoardCard key={b.name} board={b} />)}
+        {boards.map((b) => (
+          <BoardCard key={b.name} board={b} />
+        ))}
       </div>
     </>
   );
@@ -49,10 +74,25 @@ function BoardCard({ board: b }: { board: Board }) {
   const top = useAnswer<BoardAnswer>(withParams(`/v1/leaderboards/${part(b.name)}/top`, { n: '5' }));
   return (
     <section class="board-card" aria-label={b.name}>
-      <h2><a href={href('leaderboards', b.name)}>{b.name}</a></h2>
-      <p class="dim">{b.member} by {b.score}, of <a href={href('streams', b.stream)}>{b.stream}</a>; {b.windows.join(', ')}</p>
+      <h2>
+        <a href={href('leaderboards', b.name)}>{b.name}</a>
+      </h2>
+      <p class="dim">
+        {b.member} by {b.score}, of <a href={href('streams', b.stream)}>{b.stream}</a>; {b.windows.join(', ')}
+      </p>
       {top.problem && <ProblemNote problem={top.problem} />}
-      {top.value && <ol class="runners">{top.value.rows.map((r) => <li key={cell(r.member)}><span>{r.rank}. {cell(r.member)}</span> <span class="n">{cell(r.score)}</span></li>)}</ol>}
+      {top.value && (
+        <ol class="runners">
+          {top.value.rows.map((r) => (
+            <li key={cell(r.member)}>
+              <span>
+                {r.rank}. {cell(r.member)}
+              </span>{' '}
+              <span class="n">{cell(r.score)}</span>
+            </li>
+          ))}
+        </ol>
+      )}
     </section>
   );
 }
@@ -60,7 +100,9 @@ function BoardCard({ board: b }: { board: Board }) {
 const shownRows = '50';
 
 function OneBoard({ board: b }: { board: Board }) {
-  const window = b.windows.includes(place.value.params.get('window') ?? '') ? (place.value.params.get('window') as string) : (b.windows[0] ?? 'all');
+  const window = b.windows.includes(place.value.params.get('window') ?? '')
+    ? (place.value.params.get('window') as string)
+    : (b.windows[0] ?? 'all');
   const live = useLive<BoardAnswer>(withParams(`/v1/leaderboards/${part(b.name)}/live`, { window, n: shownRows, every: '1s' }), 'answer');
   const movement = useMemo(() => new Movement(), [window]);
   const moves = useMemo(() => (live.value ? movement.update(live.value.rows, live.at) : new Map<string, Move>()), [live.value, movement]);
@@ -69,12 +111,36 @@ function OneBoard({ board: b }: { board: Board }) {
   const lag = pulse.value?.boards.find((x) => x.name === b.name)?.lag_ms ?? answer?.provenance.lag_ms;
   return (
     <>
-      <p class="crumbs"><a href={href('leaderboards')}>Leaderboards</a> of <a href={href('streams', b.stream)}>{b.stream}</a></p>
-      <div class="title"><h1>{b.name}</h1><LiveMark state={live.state} at={live.at} /></div>
-      <p class="dim">{b.member} by {b.score}, {b.order === 'desc' ? 'the greatest first' : 'the least first'}; equal scores {b.tie === 'shared' ? 'share a rank' : 'go to who was first'}.</p>
+      <p class="crumbs">
+        <a href={href('leaderboards')}>Leaderboards</a> of <a href={href('streams', b.stream)}>{b.stream}</a>
+      </p>
+      <div class="title">
+        <h1>{b.name}</h1>
+        <LiveMark state={live.state} at={live.at} />
+      </div>
+      <p class="dim">
+        {b.member} by {b.score}, {b.order === 'desc' ? 'the greatest first' : 'the least first'}; equal scores{' '}
+        {b.tie === 'shared' ? 'share a rank' : 'go to who was first'}.
+      </p>
       <div class="tools">
-        {b.windows.length > 1 && <Choices label="Window" value={window} choices={b.windows.map((w) => ({ value: w, label: w === 'all' ? 'all time' : `this ${w}` }))} onChange={(w) => setParams({ window: w })} />}
-        {answer?.window.start && <span class="dim">since <Time at={answer.window.start} />{answer.window.end && <>, ends <Time at={answer.window.end} ago /></>}</span>}
+        {b.windows.length > 1 && (
+          <Choices
+            label="Window"
+            value={window}
+            choices={b.windows.map((w) => ({ value: w, label: w === 'all' ? 'all time' : `this ${w}` }))}
+            onChange={(w) => setParams({ window: w })}
+          />
+        )}
+        {answer?.window.start && (
+          <span class="dim">
+            since <Time at={answer.window.start} />
+            {answer.window.end && (
+              <>
+                , ends <Time at={answer.window.end} ago />
+              </>
+            )}
+          </span>
+        )}
       </div>
       {live.problem && <ProblemNote problem={live.problem} />}
       {lag !== undefined && lag > lagWorthSaying && <Notice>This ranking is {span(lag)} behind the newest event.</Notice>}
@@ -82,11 +148,20 @@ function OneBoard({ board: b }: { board: Board }) {
       {answer && (
         <div class="board">
           <section aria-labelledby="b-top">
-            <div class="section-head"><h2 id="b-top">The best</h2><p class="dim">of {count(answer.members, 'member')}</p></div>
-            {answer.rows.length === 0 ? <Empty title="Nobody is ranked in this window yet." /> : <Ranking label={`The best of ${b.name}`} rows={answer.rows} moves={moves} board={b} marked={found} onFind={setFound} />}
+            <div class="section-head">
+              <h2 id="b-top">The best</h2>
+              <p class="dim">of {count(answer.members, 'member')}</p>
+            </div>
+            {answer.rows.length === 0 ? (
+              <Empty title="Nobody is ranked in this window yet." />
+            ) : (
+              <Ranking label={`The best of ${b.name}`} rows={answer.rows} moves={moves} board={b} marked={found} onFind={setFound} />
+            )}
           </section>
           <section aria-labelledby="b-find">
-            <div class="section-head"><h2 id="b-find">Find a member</h2></div>
+            <div class="section-head">
+              <h2 id="b-find">Find a member</h2>
+            </div>
             <Find board={b} window={window} found={found} onFind={setFound} at={Math.floor(live.at / refreshMillis)} />
           </section>
         </div>
@@ -100,8 +175,20 @@ const lagWorthSaying = 5000;
 /** How often the neighbours of a found member are asked for again. */
 const refreshMillis = 2000;
 
-function Ranking({ label, rows, moves, board, marked, onFind }: {
-  label: string; rows: BoardRow[]; moves: Map<string, Move>; board: Board; marked: string; onFind: (member: string) => void;
+function Ranking({
+  label,
+  rows,
+  moves,
+  board,
+  marked,
+  onFind,
+}: {
+  label: string;
+  rows: BoardRow[];
+  moves: Map<string, Move>;
+  board: Board;
+  marked: string;
+  onFind: (member: string) => void;
 }) {
   const body = useRef<HTMLTableSectionElement>(null);
   useGliding(body, rows);
@@ -109,16 +196,38 @@ function Ranking({ label, rows, moves, board, marked, onFind }: {
   return (
     <div class="scroll ranking" tabIndex={0} role="group" aria-label={label}>
       <table class="data">
-        <thead><tr><th scope="col" class="n">rank</th><th scope="col"><span class="visually-hidden">moved</span></th><th scope="col">{board.member}</th><th scope="col" class="n">{board.score}</th></tr></thead>
+        <thead>
+          <tr>
+            <th scope="col" class="n">
+              rank
+            </th>
+            <th scope="col">
+              <span class="visually-hidden">moved</span>
+            </th>
+            <th scope="col">{board.member}</th>
+            <th scope="col" class="n">
+              {board.score}
+            </th>
+          </tr>
+        </thead>
         <tbody ref={body}>
           {rows.map((r) => {
             const member = cell(r.member);
             return (
               <tr key={member} data-member={member} class={member === marked ? 'marked' : ''}>
                 <td class="n rank">{r.rank ?? '–'}</td>
-                <td class="move"><MoveMark move={moves.get(member)} /></td>
-                <th scope="row"><button type="button" class="member" title="Where it stands" onClick={() => onFind(member)}>{member}</button></th>
-                <td class="n"><i class="bar" aria-hidden="true" style={{ width: `${(Math.abs(number(r.score) ?? 0) / most) * 100}%` }} /><span>{cell(r.score)}</span></td>
+                <td class="move">
+                  <MoveMark move={moves.get(member)} />
+                </td>
+                <th scope="row">
+                  <button type="button" class="member" title="Where it stands" onClick={() => onFind(member)}>
+                    {member}
+                  </button>
+                </th>
+                <td class="n">
+                  <i class="bar" aria-hidden="true" style={{ width: `${(Math.abs(number(r.score) ?? 0) / most) * 100}%` }} />
+                  <span>{cell(r.score)}</span>
+                </td>
               </tr>
             );
           })}
@@ -130,8 +239,21 @@ function Ranking({ label, rows, moves, board, marked, onFind }: {
 
 function MoveMark({ move }: { move: Move | undefined }) {
   if (!move) return null;
-  if (move.by === null) return <span class="good" title="new here">new</span>;
-  return move.by > 0 ? <span class="good" title={`up by ${move.by}`}>▲{move.by}</span> : <span class="bad" title={`down by ${-move.by}`}>▼{-move.by}</span>;
+  if (move.by === null)
+    return (
+      <span class="good" title="new here">
+        new
+      </span>
+    );
+  return move.by > 0 ? (
+    <span class="good" title={`up by ${move.by}`}>
+      ▲{move.by}
+    </span>
+  ) : (
+    <span class="bad" title={`down by ${-move.by}`}>
+      ▼{-move.by}
+    </span>
+  );
 }
 
 /** Rows that change their place glide there. */
@@ -146,7 +268,10 @@ function useGliding(body: { current: HTMLTableSectionElement | null }, rows: Boa
       after.set(member, row.offsetTop);
       const old = before.get(member);
       if (!still && old !== undefined && old !== row.offsetTop) {
-        row.animate([{ transform: `translateY(${old - row.offsetTop}px)` }, { transform: 'none' }], { duration: 420, easing: 'cubic-bezier(.2,.7,.2,1)' });
+        row.animate([{ transform: `translateY(${old - row.offsetTop}px)` }, { transform: 'none' }], {
+          duration: 420,
+          easing: 'cubic-bezier(.2,.7,.2,1)',
+        });
       }
     }
     tops.current = after;
@@ -171,7 +296,19 @@ async function find(question: string, signal: AbortSignal): Promise<Found> {
   return { rank, members: around.members, around: around.rows };
 }
 
-function Find({ board: b, window, found, onFind, at }: { board: Board; window: string; found: string; onFind: (member: string) => void; at: number }) {
+function Find({
+  board: b,
+  window,
+  found,
+  onFind,
+  at,
+}: {
+  board: Board;
+  window: string;
+  found: string;
+  onFind: (member: string) => void;
+  at: number;
+}) {
   const [text, setText] = useState(found);
   const question = found ? `${b.name}\n${window}\n${found}` : null;
   const answer = useAnswer<Found>(question, find);
@@ -182,10 +319,24 @@ function Find({ board: b, window, found, onFind, at }: { board: Board; window: s
   const value = answer.value;
   return (
     <>
-      <form class="tools" onSubmit={(e) => { e.preventDefault(); onFind(text.trim()); }}>
+      <form
+        class="tools"
+        onSubmit={(e) => {
+          e.preventDefault();
+          onFind(text.trim());
+        }}
+      >
         <label class="field field-search">
           <span>{b.member}</span>
-          <input type="search" data-search value={text} spellcheck={false} autocomplete="off" placeholder="press / to search" onInput={(e) => setText(e.currentTarget.value)} />
+          <input
+            type="search"
+            data-search
+            value={text}
+            spellcheck={false}
+            autocomplete="off"
+            placeholder="press / to search"
+            onInput={(e) => setText(e.currentTarget.value)}
+          />
         </label>
         <button>Find</button>
       </form>
@@ -193,9 +344,16 @@ function Find({ board: b, window, found, onFind, at }: { board: Board; window: s
       {answer.problem && <ProblemNote problem={answer.problem} />}
       {value && (
         <div id="standing">
-          {value.rank === null ? <p>{found} is not ranked in this window.</p> : (
+          {value.rank === null ? (
+            <p>{found} is not ranked in this window.</p>
+          ) : (
             <>
-              <p class="answer-main">{exact(value.rank)}<small>{ordinal(value.rank)} of {exact(value.members)}, top {percent(value.rank / Math.max(value.members, 1))}</small></p>
+              <p class="answer-main">
+                {exact(value.rank)}
+                <small>
+                  {ordinal(value.rank)} of {exact(value.members)}, top {percent(value.rank / Math.max(value.members, 1))}
+                </small>
+              </p>
               <Ranking label={`Around ${found}`} rows={value.around} moves={new Map()} board={b} marked={found} onFind={onFind} />
             </>
           )}
@@ -210,4 +368,3 @@ function ordinal(n: number): string {
   if (tens >= 11 && tens <= 13) return 'th';
   return ['th', 'st', 'nd', 'rd'][n % 10] ?? 'th';
 }
-

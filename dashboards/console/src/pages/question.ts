@@ -17,7 +17,13 @@ export const ranges: { value: string; label: string; seconds: number }[] = [
 ];
 
 const stepSeconds: [string, number][] = [
-  ['1m', 60], ['5m', 300], ['15m', 900], ['1h', 3600], ['6h', 21_600], ['1d', 86_400], ['1w', 604_800],
+  ['1m', 60],
+  ['5m', 300],
+  ['15m', 900],
+  ['1h', 3600],
+  ['6h', 21_600],
+  ['1d', 86_400],
+  ['1w', 604_800],
 ];
 
 /** The steps that a view can be cut into: whole panes. */
@@ -65,7 +71,12 @@ export function choiceOf(view: View, params: URLSearchParams): Choice {
   const fitting = rangesOf(view.pane).map((r) => r.value);
   const range = pick('range', fitting, view.window && fitting.includes('1h') ? '1h' : 'all');
   const steps = stepsOf(view.pane);
-  return { range, step: pick('step', steps, stepFor(steps, range)), measure: pick('measure', measures, measures[0] ?? ''), split: pick('split', groupsOf(view), '') };
+  return {
+    range,
+    step: pick('step', steps, stepFor(steps, range)),
+    measure: pick('measure', measures, measures[0] ?? ''),
+    split: pick('split', groupsOf(view), ''),
+  };
 }
 
 type Params = Record<string, string | undefined>;
@@ -80,8 +91,10 @@ export const tableRows = 500;
 
 export function tableParams(view: View, c: Choice): Params {
   return {
-    from: c.range === 'all' ? undefined : `-${c.range}`, by: groupsOf(view).join(','),
-    order: c.measure ? `-${c.measure}` : undefined, limit: String(tableRows),
+    from: c.range === 'all' ? undefined : `-${c.range}`,
+    by: groupsOf(view).join(','),
+    order: c.measure ? `-${c.measure}` : undefined,
+    limit: String(tableRows),
   };
 }
 
@@ -97,7 +110,10 @@ export interface Chart {
 /** The chart over time: one line, or one of each of the greatest values of the split column. */
 export function overTime(answer: ViewAnswer, c: Choice, now: number): Chart {
   const step = stepSeconds.find(([name]) => name === c.step)?.[1] ?? 0;
-  const times = everyStep(answer.data.map((r) => parseTime(String(r.time)) / 1000), step);
+  const times = everyStep(
+    answer.data.map((r) => parseTime(String(r.time)) / 1000),
+    step,
+  );
   const place = new Map(times.map((t, i) => [t, i]));
   const lines = new Map<string, { total: number; values: (number | null)[] }>();
   for (const row of answer.data) {
@@ -115,7 +131,10 @@ export function overTime(answer: ViewAnswer, c: Choice, now: number): Chart {
   const seconds = ranges.find((r) => r.value === c.range)?.seconds ?? Infinity;
   const range: [number, number] | undefined = Number.isFinite(seconds) ? [now / 1000 - seconds, now / 1000] : undefined;
   const cut = answer.provenance.cut_time ? Date.parse(answer.provenance.cut_time) / 1000 : undefined;
-  return { plot: { kind: 'line', x: times, series: greatest.map(([name, line]) => ({ name, values: line.values })), range, cut, filling }, of: lines.size };
+  return {
+    plot: { kind: 'line', x: times, series: greatest.map(([name, line]) => ({ name, values: line.values })), range, cut, filling },
+    of: lines.size,
+  };
 }
 
 const mostPoints = 10_000;
@@ -141,7 +160,9 @@ export function byGroup(answer: ViewAnswer, view: View, c: Choice): Chart {
   }
   return {
     plot: {
-      kind: 'bar', x: rows.map((_, i) => i), labels: rows.map((r) => groups.map((g) => cell(r[g] ?? null)).join(' · ') || 'all'),
+      kind: 'bar',
+      x: rows.map((_, i) => i),
+      labels: rows.map((r) => groups.map((g) => cell(r[g] ?? null)).join(' · ') || 'all'),
       series: [{ name: c.measure, values: rows.map((r) => number(r[c.measure] ?? null)) }],
     },
     of: answer.data.length,

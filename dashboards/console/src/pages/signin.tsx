@@ -8,13 +8,24 @@ export function SignIn({ why }: { why: string }) {
     input.current?.focus();
   }, [why]);
   return (
-    <form id="signin" class="signin" onSubmit={(e) => { e.preventDefault(); signIn(input.current?.value.trim() ?? ''); }}>
+    <form
+      id="signin"
+      class="signin"
+      onSubmit={(e) => {
+        e.preventDefault();
+        signIn(input.current?.value.trim() ?? '');
+      }}
+    >
       <h1>Sign in</h1>
-      <p id="why" role="alert">{why}</p>
+      <p id="why" role="alert">
+        {why}
+      </p>
       <label for="token">Token</label>
       <input ref={input} id="token" type="password" autocomplete="current-password" spellcheck={false} placeholder="mr_…" required />
       <button class="primary">Sign in</button>
-      <p class="dim">An administrator makes one with <code>millrace token create</code>. It is kept by this tab until you close it.</p>
+      <p class="dim">
+        An administrator makes one with <code>millrace token create</code>. It is kept by this tab until you close it.
+      </p>
     </form>
   );
 }

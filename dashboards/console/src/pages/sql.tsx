@@ -72,15 +72,20 @@ export function SQL() {
 
   useEffect(() => {
     let gone = false;
-    import('../sql/editor.ts').then(({ openEditor }) => {
-      if (gone || !box.current) return;
-      editor.current = openEditor(box.current, {
-        text: place.value.params.get('q') ?? draft,
-        onRun: () => void latest.current.execute(), onCancel: () => latest.current.cancel(), onChange: (text) => (draft = text),
-      });
-      editor.current.setSchema(latest.current.schema);
-      editor.current.focus();
-    }, () => setProblem(partMissing));
+    import('../sql/editor.ts').then(
+      ({ openEditor }) => {
+        if (gone || !box.current) return;
+        editor.current = openEditor(box.current, {
+          text: place.value.params.get('q') ?? draft,
+          onRun: () => void latest.current.execute(),
+          onCancel: () => latest.current.cancel(),
+          onChange: (text) => (draft = text),
+        });
+        editor.current.setSchema(latest.current.schema);
+        editor.current.focus();
+      },
+      () => setProblem(partMissing),
+    );
     const onKey = (e: KeyboardEvent): void => {
       if (e.key === 'Escape' && latest.current.cancel()) e.preventDefault();
     };
@@ -105,27 +110,60 @@ export function SQL() {
   return (
     <>
       <h1>SQL</h1>
-      {mayNot && <ProblemNote problem={{ type: 'forbidden', title: '', status: 403, detail: 'Running SELECT needs the right “query”, which tokens with the role sql or admin have; yours has the role read.' }} />}
+      {mayNot && (
+        <ProblemNote
+          problem={{
+            type: 'forbidden',
+            title: '',
+            status: 403,
+            detail: 'Running SELECT needs the right “query”, which tokens with the role sql or admin have; yours has the role read.',
+          }}
+        />
+      )}
       <div class="workbench">
         <div class="workbench-main">
           <div class="editor" ref={box} />
           <div class="tools">
-            <button type="button" class="primary" id="run" disabled={busy} onClick={() => void execute()}>Run <kbd>Ctrl Enter</kbd></button>
-            {busy && <button type="button" onClick={cancel}>Cancel <kbd>Esc</kbd></button>}
-            <span class="dim" role="status" id="sql-status">{busy ? 'Running…' : result && !problem ? `${count(result.rows.length, 'row')} in ${span(result.millis)}` : ''}</span>
+            <button type="button" class="primary" id="run" disabled={busy} onClick={() => void execute()}>
+              Run <kbd>Ctrl Enter</kbd>
+            </button>
+            {busy && (
+              <button type="button" onClick={cancel}>
+                Cancel <kbd>Esc</kbd>
+              </button>
+            )}
+            <span class="dim" role="status" id="sql-status">
+              {busy ? 'Running…' : result && !problem ? `${count(result.rows.length, 'row')} in ${span(result.millis)}` : ''}
+            </span>
           </div>
           {problem && <ProblemNote problem={problem} />}
           {result && !problem && <ResultOf result={result} />}
-          {!result && !problem && <Empty title="Ask in ClickHouse’s SQL."><p>A view is answered over batch and speed together, a stream over every acknowledged event. Choose one at the side to begin.</p></Empty>}
+          {!result && !problem && (
+            <Empty title="Ask in ClickHouse’s SQL.">
+              <p>
+                A view is answered over batch and speed together, a stream over every acknowledged event. Choose one at the side to begin.
+              </p>
+            </Empty>
+          )}
         </div>
         <aside aria-label="What there is to ask">
           <h2>Tables</h2>
           {schema.map((t) => (
             <details key={t.name}>
-              <summary>{t.name} <span class="dim">{t.kind}</span></summary>
+              <summary>
+                {t.name} <span class="dim">{t.kind}</span>
+              </summary>
               <ul class="plain">
-                {t.columns.map((c) => <li key={c.name}><code>{c.name}</code> <span class="dim">{c.type}</span></li>)}
-                <li><button type="button" onClick={() => put(`SELECT * FROM ${t.name} LIMIT 100`)}>SELECT *</button></li>
+                {t.columns.map((c) => (
+                  <li key={c.name}>
+                    <code>{c.name}</code> <span class="dim">{c.type}</span>
+                  </li>
+                ))}
+                <li>
+                  <button type="button" onClick={() => put(`SELECT * FROM ${t.name} LIMIT 100`)}>
+                    SELECT *
+                  </button>
+                </li>
               </ul>
             </details>
           ))}
@@ -133,9 +171,25 @@ export function SQL() {
           <h2>History</h2>
           {history.length === 0 && <p class="dim">Statements that you run stay here, in this browser.</p>}
           <ul class="plain history">
-            {history.map((h) => <li key={h}><button type="button" title={h} onClick={() => put(h)}>{h}</button></li>)}
+            {history.map((h) => (
+              <li key={h}>
+                <button type="button" title={h} onClick={() => put(h)}>
+                  {h}
+                </button>
+              </li>
+            ))}
           </ul>
-          {history.length > 0 && <button type="button" onClick={() => { setHistory([]); saveHistory([]); }}>Forget the history</button>}
+          {history.length > 0 && (
+            <button
+              type="button"
+              onClick={() => {
+                setHistory([]);
+                saveHistory([]);
+              }}
+            >
+              Forget the history
+            </button>
+          )}
         </aside>
       </div>
     </>
@@ -146,7 +200,8 @@ export function SQL() {
 async function loadSchema(): Promise<Schema> {
   const or = async <T,>(path: string, empty: T): Promise<T> => get<T>(path).catch(() => empty);
   const [streams, views, boards] = await Promise.all([
-    or<{ streams: Stream[] }>('/v1/streams', { streams: [] }), or<{ views: View[] }>('/v1/views', { views: [] }),
+    or<{ streams: Stream[] }>('/v1/streams', { streams: [] }),
+    or<{ views: View[] }>('/v1/views', { views: [] }),
     or<{ leaderboards: Board[] }>('/v1/leaderboards', { leaderboards: [] }),
   ]);
   return schemaOf(streams.streams, views.views, boards.leaderboards);
@@ -156,17 +211,46 @@ function ResultOf({ result }: { result: Result }) {
   const [as, setAs] = useState('table');
   const chart = useMemo(() => chartOf(result.columns, result.rows), [result]);
   const save = (): void =>
-    download('result.csv', new Blob([csv(result.columns.map((c) => c.name), result.rows)], { type: 'text/csv' }));
+    download(
+      'result.csv',
+      new Blob(
+        [
+          csv(
+            result.columns.map((c) => c.name),
+            result.rows,
+          ),
+        ],
+        { type: 'text/csv' },
+      ),
+    );
   return (
     <section aria-label="Result" id="result">
       <div class="tools">
-        <Choices label="Result as" value={as} choices={[{ value: 'table', label: 'table' }, { value: 'chart', label: 'chart' }]} onChange={setAs} />
-        <button type="button" onClick={save}>Download CSV</button>
+        <Choices
+          label="Result as"
+          value={as}
+          choices={[
+            { value: 'table', label: 'table' },
+            { value: 'chart', label: 'chart' },
+          ]}
+          onChange={setAs}
+        />
+        <button type="button" onClick={save}>
+          Download CSV
+        </button>
         <Sources sources={result.sources} />
       </div>
-      {as === 'table'
-        ? result.rows.length > 0 ? <DataTable label="Result" columns={result.columns} rows={result.rows} /> : <Empty title="No rows." />
-        : typeof chart === 'string' ? <Empty title={chart} /> : <Plot label="Result" data={chart} height={360} />}
+      {as === 'table' ? (
+        result.rows.length > 0 ? (
+          <DataTable label="Result" columns={result.columns} rows={result.rows} />
+        ) : (
+          <Empty title="No rows." />
+        )
+      ) : typeof chart === 'string' ? (
+        <Empty title={chart} />
+      ) : (
+        <Plot label="Result" data={chart} height={360} />
+      )}
     </section>
   );
 }
@@ -177,9 +261,16 @@ function Sources({ sources }: { sources: Source[] }) {
       {sources.map((s, i) => (
         <span key={i}>
           {i > 0 && '; '}
-          {s.view
-            ? <><a href={href('views', s.view)}>{s.view}</a> at generation {s.generation}{s.complete ? ', complete' : `, ${span(s.lag_ms ?? 0)} behind`}</>
-            : <><a href={href('streams', s.stream ?? '')}>{s.stream}</a>, every acknowledged event</>}
+          {s.view ? (
+            <>
+              <a href={href('views', s.view)}>{s.view}</a> at generation {s.generation}
+              {s.complete ? ', complete' : `, ${span(s.lag_ms ?? 0)} behind`}
+            </>
+          ) : (
+            <>
+              <a href={href('streams', s.stream ?? '')}>{s.stream}</a>, every acknowledged event
+            </>
+          )}
         </span>
       ))}
     </span>

@@ -13,11 +13,34 @@ import { href } from '../state/router.ts';
 export function Streams({ name }: { name: string }) {
   const list = useAnswer<{ streams: Stream[] }>('/v1/streams');
   const streams = list.value?.streams;
-  if (list.problem) return <><h1>Streams</h1><ProblemNote problem={list.problem} /></>;
-  if (!streams) return <><h1>Streams</h1><Loading what="the streams" /></>;
+  if (list.problem)
+    return (
+      <>
+        <h1>Streams</h1>
+        <ProblemNote problem={list.problem} />
+      </>
+    );
+  if (!streams)
+    return (
+      <>
+        <h1>Streams</h1>
+        <Loading what="the streams" />
+      </>
+    );
   if (!name) return <StreamList streams={streams} />;
   const stream = streams.find((s) => s.name === name);
-  return stream ? <OneStream stream={stream} /> : <><h1>{name}</h1><Empty title="There is no such stream, or your token may not look at it."><p><a href={href('streams')}>All streams</a></p></Empty></>;
+  return stream ? (
+    <OneStream stream={stream} />
+  ) : (
+    <>
+      <h1>{name}</h1>
+      <Empty title="There is no such stream, or your token may not look at it.">
+        <p>
+          <a href={href('streams')}>All streams</a>
+        </p>
+      </Empty>
+    </>
+  );
 }
 
 function StreamList({ streams }: { streams: Stream[] }) {
@@ -36,12 +59,35 @@ function StreamList({ streams }: { streams: Stream[] }) {
   return (
     <>
       <h1>Streams</h1>
-      <div class="tools"><Search label="Find" value={search} onInput={setSearch} /></div>
+      <div class="tools">
+        <Search label="Find" value={search} onInput={setSearch} />
+      </div>
       <div class="scroll" tabIndex={0} role="group" aria-label="Streams">
         <table class="data">
           <thead>
-            <tr><th scope="col">stream</th><th scope="col" class="n">events/s</th><th scope="col" class="n">since start</th><th scope="col" class="n">in the lake</th><th scope="col" class="n">refused</th>
-              <th scope="col" class="n">columns</th><th scope="col" class="n">partitions</th><th scope="col">event time</th><th scope="col">kept for</th></tr>
+            <tr>
+              <th scope="col">stream</th>
+              <th scope="col" class="n">
+                events/s
+              </th>
+              <th scope="col" class="n">
+                since start
+              </th>
+              <th scope="col" class="n">
+                in the lake
+              </th>
+              <th scope="col" class="n">
+                refused
+              </th>
+              <th scope="col" class="n">
+                columns
+              </th>
+              <th scope="col" class="n">
+                partitions
+              </th>
+              <th scope="col">event time</th>
+              <th scope="col">kept for</th>
+            </tr>
           </thead>
           <tbody>
             {shown.map((s) => {
@@ -49,12 +95,17 @@ function StreamList({ streams }: { streams: Stream[] }) {
               const rejected = now?.rejected ?? s.rejected;
               return (
                 <tr key={s.name}>
-                  <th scope="row"><a href={href('streams', s.name)}>{s.name}</a></th>
+                  <th scope="row">
+                    <a href={href('streams', s.name)}>{s.name}</a>
+                  </th>
                   <td class="n">{now ? exact(Math.round(now.events_per_s)) : ''}</td>
                   <td class="n">{exact(now?.events ?? s.events)}</td>
                   <td class="n">{exact(now?.lake_rows ?? s.lake_rows)}</td>
                   <td class={rejected ? 'n bad' : 'n'}>{exact(rejected)}</td>
-                  <td class="n">{s.columns.length}</td><td class="n">{s.partitions}</td><td>{s.event_time}</td><td>{s.retention || 'ever'}</td>
+                  <td class="n">{s.columns.length}</td>
+                  <td class="n">{s.partitions}</td>
+                  <td>{s.event_time}</td>
+                  <td>{s.retention || 'ever'}</td>
                 </tr>
               );
             })}
@@ -74,16 +125,49 @@ function OneStream({ stream: s }: { stream: Stream }) {
   const letters = useAnswer<DeadLetter[]>(rejected > 0 ? `/v1/streams/${part(s.name)}/errors` : null, getLines<DeadLetter>);
   return (
     <>
-      <p class="crumbs"><a href={href('streams')}>Streams</a></p>
+      <p class="crumbs">
+        <a href={href('streams')}>Streams</a>
+      </p>
       <h1>{s.name}</h1>
       <dl class="facts">
-        <div><dt>events since start</dt><dd>{exact(now?.events ?? s.events)}{now ? `, ${exact(Math.round(now.events_per_s))}/s` : ''}</dd></div>
-        {now && <div><dt>worst lag of its views</dt><dd>{span(now.lag_ms)}</dd></div>}
-        <div><dt>in the lake</dt><dd>{count(now?.lake_rows ?? s.lake_rows, 'row')}</dd></div>
-        <div><dt>partitions</dt><dd>{s.partitions}{s.partition_by?.length ? ` by ${s.partition_by.join(', ')}` : ''}, at {s.head.map(exact).join(' and ')}</dd></div>
-        <div><dt>event time</dt><dd>{s.event_time}</dd></div>
-        <div><dt>kept for</dt><dd>{s.retention || 'ever'}</dd></div>
-        {s.dedupe_key && s.dedupe_key.length > 0 && <div><dt>duplicates by</dt><dd>{s.dedupe_key.join(', ')}</dd></div>}
+        <div>
+          <dt>events since start</dt>
+          <dd>
+            {exact(now?.events ?? s.events)}
+            {now ? `, ${exact(Math.round(now.events_per_s))}/s` : ''}
+          </dd>
+        </div>
+        {now && (
+          <div>
+            <dt>worst lag of its views</dt>
+            <dd>{span(now.lag_ms)}</dd>
+          </div>
+        )}
+        <div>
+          <dt>in the lake</dt>
+          <dd>{count(now?.lake_rows ?? s.lake_rows, 'row')}</dd>
+        </div>
+        <div>
+          <dt>partitions</dt>
+          <dd>
+            {s.partitions}
+            {s.partition_by?.length ? ` by ${s.partition_by.join(', ')}` : ''}, at {s.head.map(exact).join(' and ')}
+          </dd>
+        </div>
+        <div>
+          <dt>event time</dt>
+          <dd>{s.event_time}</dd>
+        </div>
+        <div>
+          <dt>kept for</dt>
+          <dd>{s.retention || 'ever'}</dd>
+        </div>
+        {s.dedupe_key && s.dedupe_key.length > 0 && (
+          <div>
+            <dt>duplicates by</dt>
+            <dd>{s.dedupe_key.join(', ')}</dd>
+          </div>
+        )}
       </dl>
       <Definition sql={s.sql} />
       <div class="columns">
@@ -91,15 +175,29 @@ function OneStream({ stream: s }: { stream: Stream }) {
           <h2 id="s-columns">{count(s.columns.length, 'column')}</h2>
           <div class="scroll" tabIndex={0} role="group" aria-label="Columns">
             <table class="data">
-              <thead><tr><th scope="col">column</th><th scope="col">type</th></tr></thead>
-              <tbody>{s.columns.map((c) => <tr key={c.name}><th scope="row">{c.name}</th><td class="mono">{c.type}</td></tr>)}</tbody>
+              <thead>
+                <tr>
+                  <th scope="col">column</th>
+                  <th scope="col">type</th>
+                </tr>
+              </thead>
+              <tbody>
+                {s.columns.map((c) => (
+                  <tr key={c.name}>
+                    <th scope="row">{c.name}</th>
+                    <td class="mono">{c.type}</td>
+                  </tr>
+                ))}
+              </tbody>
             </table>
           </div>
         </section>
         <section aria-labelledby="s-feed">
           <h2 id="s-feed">Feed it</h2>
           <Command>{`curl ${location.origin}/v1/streams/${part(s.name)}/events \\\n  -H 'Content-Type: application/x-ndjson' \\\n  --data-binary @events.ndjson`}</Command>
-          <p><a href={href('sql', '', { q: `SELECT * FROM ${s.name} LIMIT 100` })}>Look at some events by SQL</a></p>
+          <p>
+            <a href={href('sql', '', { q: `SELECT * FROM ${s.name} LIMIT 100` })}>Look at some events by SQL</a>
+          </p>
         </section>
       </div>
       <section aria-labelledby="s-letters">

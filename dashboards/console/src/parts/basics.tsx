@@ -12,7 +12,11 @@ export function Time({ at, ago = false }: { at: string | number | null | undefin
   if (at === null || at === undefined) return <span class="dim">never</span>;
   const ms = typeof at === 'number' ? at : Date.parse(at);
   if (Number.isNaN(ms)) return <span>{String(at)}</span>;
-  return <time dateTime={new Date(ms).toISOString()} title={ago ? `${local(ms)} here, ${utc(ms)}` : utc(ms)}>{ago ? relative(ms, now.value) : local(ms)}</time>;
+  return (
+    <time dateTime={new Date(ms).toISOString()} title={ago ? `${local(ms)} here, ${utc(ms)}` : utc(ms)}>
+      {ago ? relative(ms, now.value) : local(ms)}
+    </time>
+  );
 }
 
 /** A problem as the server told it: what was wrong and what to do. */
@@ -20,7 +24,10 @@ export function ProblemNote({ problem, action }: { problem: Problem; action?: Co
   const where = problem.line ? ` (line ${problem.line}, column ${problem.column})` : '';
   return (
     <div class="note note-bad" role="alert">
-      <p><strong>{heading(problem)}</strong> {problem.detail}{where}</p>
+      <p>
+        <strong>{heading(problem)}</strong> {problem.detail}
+        {where}
+      </p>
       {problem.hint && <p class="dim">{problem.hint}</p>}
       {action}
     </div>
@@ -29,24 +36,38 @@ export function ProblemNote({ problem, action }: { problem: Problem; action?: Co
 
 /** A part of the console that is loaded when it is needed did not come. */
 export const partMissing: Problem = {
-  type: 'part-missing', title: '', status: 404, detail: 'A part of the console could not be loaded.',
+  type: 'part-missing',
+  title: '',
+  status: 404,
+  detail: 'A part of the console could not be loaded.',
   hint: 'The server may have been upgraded since this page was opened: load the page again.',
 };
 
 function heading(problem: Problem): string {
   switch (problem.status) {
-    case 0: return 'No answer.';
-    case 403: return 'Your token lacks a right.';
-    case 404: return 'Not there.';
-    case 429: return 'Too much at once.';
-    case 503: return 'Not at the moment.';
-    case 504: return 'It took too long.';
-    default: return problem.status >= 500 ? 'The server failed.' : 'Refused.';
+    case 0:
+      return 'No answer.';
+    case 403:
+      return 'Your token lacks a right.';
+    case 404:
+      return 'Not there.';
+    case 429:
+      return 'Too much at once.';
+    case 503:
+      return 'Not at the moment.';
+    case 504:
+      return 'It took too long.';
+    default:
+      return problem.status >= 500 ? 'The server failed.' : 'Refused.';
   }
 }
 
 export function Notice({ children }: { children: ComponentChildren }) {
-  return <div class="note note-warn" role="status">{children}</div>;
+  return (
+    <div class="note note-warn" role="status">
+      {children}
+    </div>
+  );
 }
 
 /** What there is to do where there is nothing to see. */
@@ -61,11 +82,19 @@ export function Empty({ title, children }: { title: string; children?: Component
 
 /** A command to copy by hand. */
 export function Command({ children }: { children: string }) {
-  return <pre class="command" tabIndex={0}><code>{children}</code></pre>;
+  return (
+    <pre class="command" tabIndex={0}>
+      <code>{children}</code>
+    </pre>
+  );
 }
 
 export function Loading({ what }: { what: string }) {
-  return <p class="dim loading" role="status">Asking for {what}…</p>;
+  return (
+    <p class="dim loading" role="status">
+      Asking for {what}…
+    </p>
+  );
 }
 
 /** How long a picture may be without news before it is called stale. */
@@ -76,13 +105,11 @@ export function LiveMark({ state, at }: { state: LinkState; at: number }) {
   const age = at ? now.value - at : 0;
   const stale = state === 'live' && age > staleMillis;
   if (state === 'refused') return null;
-  const words =
-    state === 'connecting' ? 'connecting…'
-      : state === 'reconnecting' ? 'reconnecting…'
-        : stale ? 'no news' : 'live';
+  const words = state === 'connecting' ? 'connecting…' : state === 'reconnecting' ? 'reconnecting…' : stale ? 'no news' : 'live';
   return (
     <span class={`live live-${stale ? 'reconnecting' : state}`}>
-      <i aria-hidden="true" /><span role="status">{words}</span>
+      <i aria-hidden="true" />
+      <span role="status">{words}</span>
       {at && (stale || state !== 'live') ? <span> picture from {relative(at, now.value)}</span> : null}
     </span>
   );
@@ -95,7 +122,17 @@ export interface Choice {
 }
 
 /** One of a few, seen all at once. */
-export function Choices({ label, value, choices, onChange }: { label: string; value: string; choices: Choice[]; onChange: (value: string) => void }) {
+export function Choices({
+  label,
+  value,
+  choices,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  choices: Choice[];
+  onChange: (value: string) => void;
+}) {
   const group = useId();
   return (
     <fieldset class="choices">
@@ -110,12 +147,26 @@ export function Choices({ label, value, choices, onChange }: { label: string; va
   );
 }
 
-export function Select({ label, value, choices, onChange }: { label: string; value: string; choices: Choice[]; onChange: (value: string) => void }) {
+export function Select({
+  label,
+  value,
+  choices,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  choices: Choice[];
+  onChange: (value: string) => void;
+}) {
   return (
     <label class="field">
       <span>{label}</span>
       <select value={value} onChange={(e) => onChange(e.currentTarget.value)}>
-        {choices.map((c) => <option key={c.value} value={c.value}>{c.label}</option>)}
+        {choices.map((c) => (
+          <option key={c.value} value={c.value}>
+            {c.label}
+          </option>
+        ))}
       </select>
     </label>
   );
@@ -126,7 +177,15 @@ export function Search({ label, value, onInput }: { label: string; value: string
   return (
     <label class="field field-search">
       <span>{label}</span>
-      <input type="search" data-search value={value} spellcheck={false} autocomplete="off" placeholder="press / to search" onInput={(e) => onInput(e.currentTarget.value)} />
+      <input
+        type="search"
+        data-search
+        value={value}
+        spellcheck={false}
+        autocomplete="off"
+        placeholder="press / to search"
+        onInput={(e) => onInput(e.currentTarget.value)}
+      />
     </label>
   );
 }

@@ -4,7 +4,9 @@ export function Definition({ sql }: { sql: string }) {
   return (
     <details>
       <summary>Definition</summary>
-      <pre class="command sql"><code>{sql}</code></pre>
+      <pre class="command sql">
+        <code>{sql}</code>
+      </pre>
     </details>
   );
 }

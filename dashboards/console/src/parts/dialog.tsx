@@ -9,8 +9,12 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
     ref.current?.showModal();
   }, []);
   return (
-    <dialog ref={ref} aria-labelledby="dialog-title" onClose={onClose}
-      onClick={(e) => e.target === e.currentTarget && e.currentTarget.close()}>
+    <dialog
+      ref={ref}
+      aria-labelledby="dialog-title"
+      onClose={onClose}
+      onClick={(e) => e.target === e.currentTarget && e.currentTarget.close()}
+    >
       <div class="dialog-body">
         <h2 id="dialog-title">{title}</h2>
         {children}
@@ -20,15 +24,36 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
 }
 
 /** Asks before something is done that cannot be taken back. */
-export function Confirm({ title, action, onConfirm, onClose, children }: {
-  title: string; action: string; onConfirm: () => void; onClose: () => void; children: ComponentChildren;
+export function Confirm({
+  title,
+  action,
+  onConfirm,
+  onClose,
+  children,
+}: {
+  title: string;
+  action: string;
+  onConfirm: () => void;
+  onClose: () => void;
+  children: ComponentChildren;
 }) {
   return (
     <Dialog title={title} onClose={onClose}>
       {children}
       <div class="actions">
-        <button type="button" class="primary" onClick={() => { onClose(); onConfirm(); }}>{action}</button>
-        <button type="button" onClick={onClose}>Cancel</button>
+        <button
+          type="button"
+          class="primary"
+          onClick={() => {
+            onClose();
+            onConfirm();
+          }}
+        >
+          {action}
+        </button>
+        <button type="button" onClick={onClose}>
+          Cancel
+        </button>
       </div>
     </Dialog>
   );

@@ -12,6 +12,13 @@ export class Guard extends Component<{ children: ComponentChildren }, { error?: 
   }
 
   override render() {
-    return this.state.error === undefined ? this.props.children : <><h1>This page failed</h1><ProblemNote problem={problemFrom(this.state.error)} /></>;
+    return this.state.error === undefined ? (
+      this.props.children
+    ) : (
+      <>
+        <h1>This page failed</h1>
+        <ProblemNote problem={problemFrom(this.state.error)} />
+      </>
+    );
   }
 }

@@ -18,9 +18,12 @@ export function Plot({ label, data, height = 280 }: { label: string; data: PlotD
 
   useEffect(() => {
     let gone = false;
-    import('./uplot.ts').then(({ draw }) => {
-      if (!gone && box.current) drawing.current = draw(box.current, latest.current, height);
-    }, () => setMissing(true));
+    import('./uplot.ts').then(
+      ({ draw }) => {
+        if (!gone && box.current) drawing.current = draw(box.current, latest.current, height);
+      },
+      () => setMissing(true),
+    );
     return () => {
       gone = true;
       drawing.current?.destroy();

@@ -20,17 +20,29 @@ export function ProvenanceBar({ provenance, from }: { provenance: Provenance; fr
       <dl class="provenance-words">
         <div class="batch">
           <dt>Batch</dt>
-          <dd>generation {exact(provenance.generation)}{provenance.cut_time ? <>, up to <Time at={provenance.cut_time} /> (<Time at={provenance.cut_time} ago />)</> : ', covers nothing yet'}</dd>
+          <dd>
+            generation {exact(provenance.generation)}
+            {provenance.cut_time ? (
+              <>
+                , up to <Time at={provenance.cut_time} /> (<Time at={provenance.cut_time} ago />)
+              </>
+            ) : (
+              ', covers nothing yet'
+            )}
+          </dd>
         </div>
         <div class="speed">
           <dt>Speed</dt>
           <dd>
-            {provenance.cut_time ? 'everything since' : 'everything so far'}, {provenance.complete ? 'complete' : `${span(provenance.lag_ms)} behind the newest event`}
+            {provenance.cut_time ? 'everything since' : 'everything so far'},{' '}
+            {provenance.complete ? 'complete' : `${span(provenance.lag_ms)} behind the newest event`}
           </dd>
         </div>
       </dl>
       {provenance.lag_ms > lagWorthSaying && (
-        <Notice>This answer lags: {exact(behind)} entries of the log are not in it yet, the oldest from {span(provenance.lag_ms)} ago.</Notice>
+        <Notice>
+          This answer lags: {exact(behind)} entries of the log are not in it yet, the oldest from {span(provenance.lag_ms)} ago.
+        </Notice>
       )}
     </section>
   );

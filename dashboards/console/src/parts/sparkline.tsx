@@ -15,6 +15,9 @@ export function Sparkline({ values, label }: { values: number[]; label: string }
 export function sparkPath(values: number[], w: number, h: number, places = 120): string {
   const most = Math.max(...values, 1);
   return values
-    .map((v, i) => `${i ? 'L' : 'M'}${(w - ((values.length - 1 - i) * w) / (places - 1)).toFixed(1)} ${(h - 1 - (v / most) * (h - 2)).toFixed(1)}`)
+    .map(
+      (v, i) =>
+        `${i ? 'L' : 'M'}${(w - ((values.length - 1 - i) * w) / (places - 1)).toFixed(1)} ${(h - 1 - (v / most) * (h - 2)).toFixed(1)}`,
+    )
     .join(' ');
 }

@@ -17,8 +17,18 @@ interface Sort {
   descending: boolean;
 }
 
-export function DataTable({ label, columns, rows, bar, height = 520 }: {
-  label: string; columns: (Column | ViewColumn)[]; rows: Value[][]; bar?: number; height?: number;
+export function DataTable({
+  label,
+  columns,
+  rows,
+  bar,
+  height = 520,
+}: {
+  label: string;
+  columns: (Column | ViewColumn)[];
+  rows: Value[][];
+  bar?: number;
+  height?: number;
 }) {
   const [sort, setSort] = useState<Sort>();
   const [top, setTop] = useState(0);
@@ -34,29 +44,60 @@ export function DataTable({ label, columns, rows, bar, height = 520 }: {
   const first = windowed ? Math.max(0, Math.floor(top / rowPixels) - extraRows) : 0;
   const last = windowed ? Math.min(sorted.length, first + Math.ceil(height / rowPixels) + 2 * extraRows) : sorted.length;
   const next = (column: number): void =>
-    setSort((old) => (old?.column !== column ? { column, descending: isNumeric(columns[column]?.type ?? '') } : { column, descending: !old.descending }));
+    setSort((old) =>
+      old?.column !== column ? { column, descending: isNumeric(columns[column]?.type ?? '') } : { column, descending: !old.descending },
+    );
 
   return (
-    <div class="scroll" ref={box} tabIndex={0} role="group" aria-label={label} style={{ maxHeight: `${height}px` }}
-      onScroll={windowed ? (e) => setTop(e.currentTarget.scrollTop) : undefined}>
+    <div
+      class="scroll"
+      ref={box}
+      tabIndex={0}
+      role="group"
+      aria-label={label}
+      style={{ maxHeight: `${height}px` }}
+      onScroll={windowed ? (e) => setTop(e.currentTarget.scrollTop) : undefined}
+    >
       <table class="data" aria-rowcount={sorted.length + 1}>
         <thead>
           <tr>
             {columns.map((c, i) => (
-              <th key={i} scope="col" class={isNumeric(c.type) ? 'n' : ''} aria-sort={sort?.column === i ? (sort.descending ? 'descending' : 'ascending') : undefined}>
-                <button type="button" class="sort" title={`${c.type}; sort by it`} onClick={() => next(i)}>{c.name}</button>
+              <th
+                key={i}
+                scope="col"
+                class={isNumeric(c.type) ? 'n' : ''}
+                aria-sort={sort?.column === i ? (sort.descending ? 'descending' : 'ascending') : undefined}
+              >
+                <button type="button" class="sort" title={`${c.type}; sort by it`} onClick={() => next(i)}>
+                  {c.name}
+                </button>
               </th>
             ))}
           </tr>
         </thead>
         <tbody>
-          {first > 0 && <tr class="gap" aria-hidden="true"><td colSpan={columns.length} style={{ height: `${first * rowPixels}px` }} /></tr>}
+          {first > 0 && (
+            <tr class="gap" aria-hidden="true">
+              <td colSpan={columns.length} style={{ height: `${first * rowPixels}px` }} />
+            </tr>
+          )}
           {sorted.slice(first, last).map((row, i) => (
             <tr key={first + i} aria-rowindex={windowed ? first + i + 2 : undefined}>
-              {columns.map((c, j) => <Cell key={j} column={c} value={row[j] ?? null} share={j === bar && most ? Math.abs(Number(row[j]) || 0) / most : undefined} />)}
+              {columns.map((c, j) => (
+                <Cell
+                  key={j}
+                  column={c}
+                  value={row[j] ?? null}
+                  share={j === bar && most ? Math.abs(Number(row[j]) || 0) / most : undefined}
+                />
+              ))}
             </tr>
           ))}
-          {last < sorted.length && <tr class="gap" aria-hidden="true"><td colSpan={columns.length} style={{ height: `${(sorted.length - last) * rowPixels}px` }} /></tr>}
+          {last < sorted.length && (
+            <tr class="gap" aria-hidden="true">
+              <td colSpan={columns.length} style={{ height: `${(sorted.length - last) * rowPixels}px` }} />
+            </tr>
+          )}
         </tbody>
       </table>
     </div>
@@ -67,7 +108,12 @@ function Cell({ column, value, share }: { column: Column; value: Value; share: n
   if (value === null) return <td class={isNumeric(column.type) ? 'n null' : 'null'}>null</td>;
   if (typeof value === 'string' && isTime(column.type)) {
     const ms = parseTime(value);
-    if (!Number.isNaN(ms)) return <td class="t"><Time at={ms} /></td>;
+    if (!Number.isNaN(ms))
+      return (
+        <td class="t">
+          <Time at={ms} />
+        </td>
+      );
   }
   const numeric = isNumeric(column.type);
   const text = cell(value);

@@ -39,29 +39,47 @@ export function draw(box: HTMLElement, first: PlotData, height: number): Drawing
   const bars = uPlot.paths.bars?.({ size: [0.7, 60] });
 
   const options: uPlot.Options = {
-    width: Math.max(box.clientWidth, 200), height,
+    width: Math.max(box.clientWidth, 200),
+    height,
     cursor: { y: false, points: { size: 7 } },
     legend: { live: true },
     scales: {
       // The first and the last bar are whole.
-      x: first.labels ? { time: false, range: (_, low, high) => [low - 0.6, high + 0.6] } : { time: true, range: (_, low, high) => whole(low, high, data.range) },
+      x: first.labels
+        ? { time: false, range: (_, low, high) => [low - 0.6, high + 0.6] }
+        : { time: true, range: (_, low, high) => whole(low, high, data.range) },
       y: { range: (_, low, high) => padded(low, high) },
     },
     axes: [
       {
-        ...axis, gap: 6,
-        ...(first.labels ? { incrs: wholeSteps, values: (_: uPlot, at: number[]) => at.map((i) => (Number.isInteger(i) ? shorten(data.labels?.[i] ?? '') : '')) } : { values: timeLabels }),
+        ...axis,
+        gap: 6,
+        ...(first.labels
+          ? {
+              incrs: wholeSteps,
+              values: (_: uPlot, at: number[]) => at.map((i) => (Number.isInteger(i) ? shorten(data.labels?.[i] ?? '') : '')),
+            }
+          : { values: timeLabels }),
       },
       { ...axis, size: 62, values: (_, at) => ticks(at) },
     ],
     series: [
-      first.labels ? { label: 'group', value: (_, i) => (i === null ? '–' : (data.labels?.[i] ?? '')) } : { label: 'time', value: (_, at) => (at === null ? '–' : calendar(at * 1000).join(' ')) },
+      first.labels
+        ? { label: 'group', value: (_, i) => (i === null ? '–' : (data.labels?.[i] ?? '')) }
+        : { label: 'time', value: (_, at) => (at === null ? '–' : calendar(at * 1000).join(' ')) },
       ...first.series.map((s, i) => {
         const stroke = colour(seriesColours[i % seriesColours.length] ?? '--water');
         return {
-          label: s.name, stroke, width: 2, points: { show: first.x.length < 3 },
+          label: s.name,
+          stroke,
+          width: 2,
+          points: { show: first.x.length < 3 },
           value: (_: uPlot, v: number | null) => (v === null ? '–' : exact(v)),
-          ...(first.kind === 'bar' && bars ? { paths: bars, fill: stroke + '66' } : i === 0 && first.series.length === 1 ? { fill: stroke + '1f' } : {}),
+          ...(first.kind === 'bar' && bars
+            ? { paths: bars, fill: stroke + '66' }
+            : i === 0 && first.series.length === 1
+              ? { fill: stroke + '1f' }
+              : {}),
         };
       }),
     ],

@@ -44,7 +44,12 @@ function wide(width: number): Race {
   const at = (share: number): number => Math.round(width * share);
   const words = at(0.15);
   const station = (share: number, y: number, above = false): Station => ({
-    x: at(share), y, left: Math.min(Math.max(at(share) - 10, 0), width - words), top: above ? y - 22 : y + 24, width: words, above,
+    x: at(share),
+    y,
+    left: Math.min(Math.max(at(share) - 10, 0), width - words),
+    top: above ? y - 22 : y + 24,
+    width: words,
+    above,
   });
   const stations: Record<StationName, Station> = {
     clients: station(0.012, middle),
@@ -62,14 +67,21 @@ function wide(width: number): Race {
     `M${fork} ${middle} C${fork + bend / 2} ${middle} ${fork + bend / 2} ${y} ${fork + bend} ${y} H${joint - bend} C${joint - bend / 2} ${y} ${joint - bend / 2} ${middle} ${joint} ${middle}`;
   const spillX = at(0.285);
   return {
-    tall: false, width, height: 330, stations,
+    tall: false,
+    width,
+    height: 330,
+    stations,
     channels: [
       { kind: 'trunk', path: `M0 ${middle} H${fork}` },
       { kind: 'batch', path: branch(lower) },
       { kind: 'speed', path: branch(upper) },
       { kind: 'trunk', path: `M${joint} ${middle} H${width}` },
     ],
-    spill: { path: `M${spillX - 14} ${middle} C${spillX} ${middle} ${spillX} ${middle + 8} ${spillX} ${middle + 30} V268`, left: spillX - 10, top: 276 },
+    spill: {
+      path: `M${spillX - 14} ${middle} C${spillX} ${middle} ${spillX} ${middle + 8} ${spillX} ${middle + 30} V268`,
+      left: spillX - 10,
+      top: 276,
+    },
   };
 }
 
@@ -80,23 +92,30 @@ function tall(width: number): Race {
   const order: StationName[] = ['clients', 'ingest', 'log', 'speed', 'lake', 'batch', 'serving'];
   const lane: Record<StationName, number> = { clients: trunk, ingest: trunk, log: trunk, speed: 58, lake: 22, batch: 22, serving: trunk };
   const y = (n: number): number => 30 + n * row + (n >= 2 ? 46 : 0); // below ingest stands what was refused
-  const stations = Object.fromEntries(order.map((name, n) => [
-    name, { x: lane[name], y: y(n), left, top: y(n) - 26, width: width - left, above: false },
-  ])) as Record<StationName, Station>;
+  const stations = Object.fromEntries(
+    order.map((name, n) => [name, { x: lane[name], y: y(n), left, top: y(n) - 26, width: width - left, above: false }]),
+  ) as Record<StationName, Station>;
   const fork = y(2) + 22;
   const joint = y(6) - 22;
   const branch = (x: number): string =>
     `M${trunk} ${fork} C${trunk} ${fork + 22} ${x} ${fork + 12} ${x} ${fork + 36} V${joint - 36} C${x} ${joint - 12} ${trunk} ${joint - 22} ${trunk} ${joint}`;
   const spillY = y(1) + 40;
   return {
-    tall: true, width, height: y(6) + 60, stations,
+    tall: true,
+    width,
+    height: y(6) + 60,
+    stations,
     channels: [
       { kind: 'trunk', path: `M${trunk} 0 V${fork}` },
       { kind: 'batch', path: branch(22) },
       { kind: 'speed', path: branch(58) },
       { kind: 'trunk', path: `M${trunk} ${joint} V${y(6) + 60}` },
     ],
-    spill: { path: `M${trunk} ${spillY} C${trunk} ${spillY + 18} ${trunk + 10} ${spillY + 22} ${left - 12} ${spillY + 22}`, left, top: spillY + 10 },
+    spill: {
+      path: `M${trunk} ${spillY} C${trunk} ${spillY + 18} ${trunk + 10} ${spillY + 22} ${left - 12} ${spillY + 22}`,
+      left,
+      top: spillY + 10,
+    },
   };
 }
 

@@ -32,10 +32,17 @@ export function RaceFigure({ pulse, still }: { pulse: Pulse; still: boolean }) {
   const words = stationWords(pulse);
   const ingest = pulse.steps.ingest;
   return (
-    <figure class={`race${r.tall ? ' race-tall' : ''}${still ? ' race-still' : ''}`} ref={box} aria-label="The way of one event" style={{ height: `${r.height}px` }}>
+    <figure
+      class={`race${r.tall ? ' race-tall' : ''}${still ? ' race-still' : ''}`}
+      ref={box}
+      aria-label="The way of one event"
+      style={{ height: `${r.height}px` }}
+    >
       {width > 0 && <Water race={r} pulse={pulse} />}
       <ol>
-        {(Object.keys(r.stations) as StationName[]).map((name) => <StationWords key={name} at={r.stations[name]} words={words[name]} />)}
+        {(Object.keys(r.stations) as StationName[]).map((name) => (
+          <StationWords key={name} at={r.stations[name]} words={words[name]} />
+        ))}
       </ol>
       <a class="spill" href={href('dead-letters')} style={{ left: `${r.spill.left}px`, top: `${r.spill.top}px` }}>
         <b>{exact(ingest.rejected)}</b> refused{ingest.rejected_per_s > 0 ? `, ${rate(ingest.rejected_per_s)}` : ''}
@@ -48,7 +55,9 @@ function StationWords({ at, words }: { at: Station; words: Words }) {
   return (
     <li class={at.above ? 'station above' : 'station'} style={{ left: `${at.left}px`, top: `${at.top}px`, width: `${at.width}px` }}>
       <a href={`#/${words.page}`}>
-        <span class="station-name">{words.name} <i>{words.part}</i></span>
+        <span class="station-name">
+          {words.name} <i>{words.part}</i>
+        </span>
         <b class={words.bad ? 'bad' : ''}>{words.main}</b>
         <span class="station-sub">{words.sub}</span>
       </a>
@@ -61,20 +70,46 @@ function stationWords({ steps }: Pulse): Record<StationName, Words> {
   const next = batch.next_run ? `next ${relative(Date.parse(batch.next_run), now.value)}` : 'no run is planned';
   return {
     clients: { name: 'Clients', part: '', page: 'streams', main: rate(ingest.requests_per_s), sub: 'requests' },
-    ingest: { name: 'Ingest', part: 'HTTP', page: 'streams', main: rate(ingest.events_per_s), sub: `events, ${bytes(ingest.bytes_per_s)}/s` },
+    ingest: {
+      name: 'Ingest',
+      part: 'HTTP',
+      page: 'streams',
+      main: rate(ingest.events_per_s),
+      sub: `events, ${bytes(ingest.bytes_per_s)}/s`,
+    },
     log: { name: 'Log', part: 'NATS', page: 'streams', main: short(log.entries), sub: `entries, in ${count(log.partitions, 'partition')}` },
-    speed: { name: 'Speed', part: 'Redis', page: 'views', main: span(speed.lag_ms), sub: speed.views === 0 ? 'no view yet' : 'behind the newest event' },
+    speed: {
+      name: 'Speed',
+      part: 'Redis',
+      page: 'views',
+      main: span(speed.lag_ms),
+      sub: speed.views === 0 ? 'no view yet' : 'behind the newest event',
+    },
     lake: {
-      name: 'Lake', part: 'Parquet', page: 'streams', main: bytes(lake.bytes),
+      name: 'Lake',
+      part: 'Parquet',
+      page: 'streams',
+      main: bytes(lake.bytes),
       sub: lake.lag_ms === null ? 'nothing is sealed yet' : `sealed up to ${span(lake.lag_ms)} ago`,
     },
     batch: {
-      name: 'Batch', part: 'ClickHouse', page: 'batches', bad: batch.failures + batch.drifting > 0,
+      name: 'Batch',
+      part: 'ClickHouse',
+      page: 'batches',
+      bad: batch.failures + batch.drifting > 0,
       main: batch.running > 0 ? 'running' : batch.last_run ? relative(Date.parse(batch.last_run), now.value) : 'no run yet',
-      sub: batch.failures > 0 ? `${count(batch.failures, 'view')} failing` : batch.drifting > 0 ? `${count(batch.drifting, 'view')} drifting` : next,
+      sub:
+        batch.failures > 0
+          ? `${count(batch.failures, 'view')} failing`
+          : batch.drifting > 0
+            ? `${count(batch.drifting, 'view')} drifting`
+            : next,
     },
     serving: {
-      name: 'Serving', part: '', page: 'sql', main: serving ? rate(serving.queries_per_s) : '–',
+      name: 'Serving',
+      part: '',
+      page: 'sql',
+      main: serving ? rate(serving.queries_per_s) : '–',
       sub: !serving ? 'for tokens of everything' : serving.p99_ms === null ? 'queries' : `queries, 99 % in ${span(serving.p99_ms)}`,
     },
   };
@@ -89,9 +124,13 @@ function Water({ race: r, pulse }: { race: Race; pulse: Pulse }) {
   const queries = pulse.steps.serving?.queries_per_s ?? 0;
   return (
     <svg class="water" width={r.width} height={r.height} viewBox={`0 0 ${r.width} ${r.height}`} aria-hidden="true" style={flow}>
-      {r.channels.map((c, i) => <path key={i} class="bank" d={c.path} style={{ strokeWidth: `${width + 5}px` }} />)}
+      {r.channels.map((c, i) => (
+        <path key={i} class="bank" d={c.path} style={{ strokeWidth: `${width + 5}px` }} />
+      ))}
       <path class="spillway" d={r.spill.path} style={{ strokeWidth: pulse.steps.ingest.rejected > 0 ? '3px' : '1px' }} />
-      {r.channels.map((c, i) => <ChannelWater key={i} channel={c} width={width} tall={r.tall} />)}
+      {r.channels.map((c, i) => (
+        <ChannelWater key={i} channel={c} width={width} tall={r.tall} />
+      ))}
       <Gate x={ingest.x} y={ingest.y} tall={r.tall} size={width} />
       <Pond x={log.x} y={log.y} width={46} height={width + 14} kind="trunk" tall={r.tall} />
       <Pond x={lake.x} y={lake.y} width={64} height={width + 22} kind="batch" tall={r.tall} />
@@ -109,7 +148,12 @@ function ChannelWater({ channel, width, tall }: { channel: Channel; width: numbe
     <g class={`channel channel-${channel.kind}`}>
       <path class="bed" d={channel.path} style={{ strokeWidth: `${width}px` }} />
       {lines.map(({ offset, i }) => (
-        <path key={i} class={`stream stream-${i}`} d={channel.path} transform={tall ? `translate(${offset} 0)` : `translate(0 ${offset})`} />
+        <path
+          key={i}
+          class={`stream stream-${i}`}
+          d={channel.path}
+          transform={tall ? `translate(${offset} 0)` : `translate(0 ${offset})`}
+        />
       ))}
     </g>
   );
@@ -134,7 +178,9 @@ function Millstone({ x, y, turning }: { x: number; y: number; turning: boolean }
     <g transform={`translate(${x} ${y})`}>
       <g class="stone" style={{ animationPlayState: turning ? 'running' : 'paused' }}>
         <circle r="14" />
-        {[0, 45, 90, 135].map((a) => <path key={a} d="M-14 0 H14" transform={`rotate(${a})`} />)}
+        {[0, 45, 90, 135].map((a) => (
+          <path key={a} d="M-14 0 H14" transform={`rotate(${a})`} />
+        ))}
         <circle class="eye" r="4" />
       </g>
     </g>
@@ -147,8 +193,12 @@ function Wheel({ x, y, period }: { x: number; y: number; period: number }) {
       <g class="wheel" style={{ animationDuration: `${period || 20}s`, animationPlayState: period ? 'running' : 'paused' }}>
         <circle class="disc" r="27" />
         <circle r="21" />
-        {Array.from({ length: 12 }, (_, i) => <path key={i} d="M0 -29 V-21" transform={`rotate(${i * 30})`} />)}
-        {Array.from({ length: 6 }, (_, i) => <path key={i} class="spoke" d="M0 0 V-21" transform={`rotate(${i * 60})`} />)}
+        {Array.from({ length: 12 }, (_, i) => (
+          <path key={i} d="M0 -29 V-21" transform={`rotate(${i * 30})`} />
+        ))}
+        {Array.from({ length: 6 }, (_, i) => (
+          <path key={i} class="spoke" d="M0 0 V-21" transform={`rotate(${i * 60})`} />
+        ))}
         <circle class="eye" r="4" />
       </g>
     </g>

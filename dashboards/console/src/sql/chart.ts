@@ -20,8 +20,13 @@ export function chartOf(columns: Column[], rows: Value[][]): PlotData | string {
   const named = label >= 0 ? label : numbers.length > 1 ? (numbers[0] as number) : -1;
   const shown = rows.slice(0, mostBars);
   return {
-    kind: 'bar', x: shown.map((_, i) => i), labels: shown.map((r, i) => (named >= 0 ? cell(r[named] ?? null) : String(i + 1))),
-    series: numbers.filter((n) => n !== named).slice(0, 1).map((n) => ({ name: columns[n]?.name ?? '', values: shown.map((r) => toNumber(r[n] ?? null)) })),
+    kind: 'bar',
+    x: shown.map((_, i) => i),
+    labels: shown.map((r, i) => (named >= 0 ? cell(r[named] ?? null) : String(i + 1))),
+    series: numbers
+      .filter((n) => n !== named)
+      .slice(0, 1)
+      .map((n) => ({ name: columns[n]?.name ?? '', values: shown.map((r) => toNumber(r[n] ?? null)) })),
   };
 }
 

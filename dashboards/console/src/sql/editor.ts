@@ -31,7 +31,14 @@ export interface Editor {
 }
 
 const dialect = SQLDialect.define({
-  keywords, types: types.toLowerCase(), builtin: functions.toLowerCase(), identifierQuotes: '`"', doubleQuotedStrings: false, hashComments: true, operatorChars: '*+-%<>!=&|~/', specialVar: '',
+  keywords,
+  types: types.toLowerCase(),
+  builtin: functions.toLowerCase(),
+  identifierQuotes: '`"',
+  doubleQuotedStrings: false,
+  hashComments: true,
+  operatorChars: '*+-%<>!=&|~/',
+  specialVar: '',
 });
 
 const written = new Map(`${types} ${functions}`.split(' ').map((name) => [name.toLowerCase(), name]));
@@ -58,11 +65,17 @@ const colours = HighlightStyle.define([
 const look = EditorView.theme({
   '&': { backgroundColor: 'var(--panel)', color: 'var(--ink)', fontSize: '13px', maxHeight: '45vh', minHeight: '132px' },
   '&.cm-focused': { outline: '2px solid var(--water)' },
-  '.cm-scroller': { fontFamily: "ui-monospace, 'SF Mono', 'Cascadia Mono', Menlo, Consolas, monospace", lineHeight: '1.5', overflow: 'auto' },
+  '.cm-scroller': {
+    fontFamily: "ui-monospace, 'SF Mono', 'Cascadia Mono', Menlo, Consolas, monospace",
+    lineHeight: '1.5',
+    overflow: 'auto',
+  },
   '.cm-content': { caretColor: 'var(--ink)', padding: '8px 0' },
   '.cm-cursor': { borderLeftColor: 'var(--ink)' },
   '.cm-gutters': { backgroundColor: 'var(--panel)', color: 'var(--ink-2)', borderRight: '1px solid var(--line)' },
-  '.cm-selectionBackground, &.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground': { backgroundColor: 'var(--water-3)' },
+  '.cm-selectionBackground, &.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground': {
+    backgroundColor: 'var(--water-3)',
+  },
   '.cm-matchingBracket': { backgroundColor: 'var(--water-3)', outline: 'none' },
   '.cm-tooltip': { backgroundColor: 'var(--panel)', color: 'var(--ink)', border: '1px solid var(--line)' },
   '.cm-tooltip-autocomplete ul li[aria-selected]': { backgroundColor: 'var(--water)', color: 'var(--panel)' },
@@ -82,14 +95,25 @@ export function openEditor(box: HTMLElement, o: EditorOptions): Editor {
     state: EditorState.create({
       doc: o.text,
       extensions: [
-        Prec.highest(keymap.of([
-          { key: 'Mod-Enter', run: () => (o.onRun(), true) },
-        ])),
-        lineNumbers(), history(), drawSelection(), bracketMatching(), closeBrackets(), autocompletion(), EditorView.lineWrapping,
-        placeholder("SELECT … — Ctrl-Enter runs it, Ctrl-Space completes"),
-        keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, { key: 'Escape', run: () => o.onCancel() }, ...defaultKeymap]),
+        Prec.highest(keymap.of([{ key: 'Mod-Enter', run: () => (o.onRun(), true) }])),
+        lineNumbers(),
+        history(),
+        drawSelection(),
+        bracketMatching(),
+        closeBrackets(),
+        autocompletion(),
+        EditorView.lineWrapping,
+        placeholder('SELECT … — Ctrl-Enter runs it, Ctrl-Space completes'),
+        keymap.of([
+          ...closeBracketsKeymap,
+          ...completionKeymap,
+          ...historyKeymap,
+          { key: 'Escape', run: () => o.onCancel() },
+          ...defaultKeymap,
+        ]),
         spoken.of(language([])),
-        syntaxHighlighting(colours), look,
+        syntaxHighlighting(colours),
+        look,
         EditorView.contentAttributes.of({ 'aria-label': 'SQL', spellcheck: 'false', autocapitalize: 'off' }),
         EditorView.domEventHandlers({ beforeinput: overtype }),
         EditorView.updateListener.of((u) => {
@@ -108,7 +132,9 @@ export function openEditor(box: HTMLElement, o: EditorOptions): Editor {
     },
     mark(range, message) {
       const end = view.state.doc.length;
-      const diagnostics = range ? [{ from: Math.min(range.from, end), to: Math.min(Math.max(range.to, range.from + 1), end), severity: 'error' as const, message }] : [];
+      const diagnostics = range
+        ? [{ from: Math.min(range.from, end), to: Math.min(Math.max(range.to, range.from + 1), end), severity: 'error' as const, message }]
+        : [];
       view.dispatch(setDiagnostics(view.state, diagnostics));
       const [first] = diagnostics;
       if (first) view.dispatch({ selection: { anchor: first.from }, scrollIntoView: true });
@@ -129,8 +155,13 @@ function overtype(e: InputEvent, view: EditorView): boolean {
 }
 
 function namespace(schema: Schema): SQLNamespace {
-  return Object.fromEntries(schema.map((t) => [t.name, {
-    self: { label: t.name, detail: t.kind, type: 'type' },
-    children: t.columns.map((c) => ({ label: c.name, detail: c.type, type: 'property' })),
-  }]));
+  return Object.fromEntries(
+    schema.map((t) => [
+      t.name,
+      {
+        self: { label: t.name, detail: t.kind, type: 'type' },
+        children: t.columns.map((c) => ({ label: c.name, detail: c.type, type: 'property' })),
+      },
+    ]),
+  );
 }

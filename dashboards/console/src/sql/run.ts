@@ -29,7 +29,15 @@ export async function run(sql: string, signal: AbortSignal): Promise<Result> {
   const sources = sourcesOf(reply.headers.get('Millrace-Provenance'));
   if (!reply.headers.get('Content-Type')?.startsWith('application/json')) {
     // FORMAT in the statement wins: then the answer is a text.
-    return { columns: [{ name: reply.headers.get('X-ClickHouse-Format') ?? 'text', type: 'String' }], rows: text.split('\n').filter((l) => l !== '').map((l) => [l]), sources, millis };
+    return {
+      columns: [{ name: reply.headers.get('X-ClickHouse-Format') ?? 'text', type: 'String' }],
+      rows: text
+        .split('\n')
+        .filter((l) => l !== '')
+        .map((l) => [l]),
+      sources,
+      millis,
+    };
   }
   const answer = parseExact<{ meta?: Column[]; data?: (Value[] | Record<string, Value>)[] }>(text);
   const columns = answer.meta ?? [];

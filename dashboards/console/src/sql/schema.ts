@@ -15,7 +15,14 @@ export function schemaOf(streams: Stream[], views: View[], boards: Board[]): Sch
   const tables: Schema = [
     ...streams.map((s) => ({ name: s.name, kind: 'stream' as const, columns: s.columns })),
     ...views.filter((v) => !ranked.has(v.name)).map((v) => ({ name: v.name, kind: 'view' as const, columns: v.columns })),
-    ...boards.map((b) => ({ name: b.name, kind: 'leaderboard' as const, columns: [{ name: b.member, type: b.member_type }, { name: b.score, type: 'number' }] })),
+    ...boards.map((b) => ({
+      name: b.name,
+      kind: 'leaderboard' as const,
+      columns: [
+        { name: b.member, type: b.member_type },
+        { name: b.score, type: 'number' },
+      ],
+    })),
   ];
   return tables.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

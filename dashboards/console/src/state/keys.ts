@@ -26,5 +26,8 @@ export function listenToKeys(pages: Record<string, string>, help: () => void): (
 function typing(e: KeyboardEvent): boolean {
   const target = e.composedPath()[0]; // also within the editor's shadow
   if (document.querySelector('dialog[open]')) return true;
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && (target as HTMLInputElement).type !== 'radio');
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && (target as HTMLInputElement).type !== 'radio'))
+  );
 }

@@ -6,10 +6,7 @@ import { problemFrom } from '../api/hooks.ts';
 import type { WhoAmI } from '../api/types.ts';
 
 export type Session =
-  | { state: 'asking' }
-  | { state: 'signed-out'; why: string }
-  | { state: 'unreachable' }
-  | { state: 'signed-in'; who: WhoAmI };
+  { state: 'asking' } | { state: 'signed-out'; why: string } | { state: 'unreachable' } | { state: 'signed-in'; who: WhoAmI };
 
 export const session = signal<Session>({ state: 'asking' });
 
@@ -52,7 +49,10 @@ export function signOut(): void {
 export const hasToken = (): boolean => token.value !== '';
 
 const abilities: Record<string, string> = {
-  ingest: 'append events', read: 'look', sql: 'look and ask by SQL', admin: 'do everything',
+  ingest: 'append events',
+  read: 'look',
+  sql: 'look and ask by SQL',
+  admin: 'do everything',
 };
 
 /** What the token is good for, in words. */
