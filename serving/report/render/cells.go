@@ -263,8 +263,27 @@ func clean(s string) string {
 	}, s)
 }
 
-// oneLine is clean for a place of one line.
-func oneLine(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
+// oneLine is clean for a place of one line among others: white space becomes single spaces, and
+// characters that turn the direction of what follows become visible.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069' {
+			return '\uFFFD'
+		}
+		return r
+	}, clean(s))
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// brief is a cell on one line of at most n characters; a number is never cut, as it would be
+// another one.
+func (f formatter) brief(cell any, n int) string {
+	text := oneLine(f.text(cell))
+	if f.column.kind() == kindNumber {
+		return text
+	}
+	return shorten(text, n)
+}
 
 // shorten cuts a string to at most n characters, with an ellipsis.
 func shorten(s string, n int) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"image/color"
+	"image/png"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -21,9 +22,6 @@ const (
 	ChartLine  Chart = "line"  // over the first column of times, split by a column of text
 	ChartBar   Chart = "bar"   // of each row, named by the first column of text
 )
-
-// Charts lists the names of charts.
-func Charts() []Chart { return []Chart{ChartLine, ChartBar, ChartTable} }
 
 // Check says what a chart misses in the columns of a report's query, and what to do.
 func (c Chart) Check(columns []Column) error {
@@ -106,7 +104,8 @@ func PNG(d *Document, width, height int) ([]byte, error) {
 		return nil, fmt.Errorf("draw chart as PNG: %w", err)
 	}
 	var out bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&out); err != nil {
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := encoder.Encode(&out, canvas.Image()); err != nil {
 		return nil, fmt.Errorf("write PNG: %w", err)
 	}
 	return out.Bytes(), nil

@@ -21,9 +21,10 @@ const (
 	// beside its lines.
 	axisHeight = 2*lineHeight + 4
 	panelRest  = lineHeight + 8 + panelGap
-	panelGap   = 14
-	// dotted is the number of points up to which each gets a dot.
-	dotted = 40
+	panelGap   = 22
+	// Points get dots where there are at most dotted of them in a line, and few lines.
+	dotted      = 40
+	dottedLines = 3
 )
 
 // chart draws the document's chart on the whole surface.
@@ -69,16 +70,12 @@ func (p *pen) lineChart(d *Document) {
 		zone = time.UTC
 	}
 	foot := p.caption(data.note) - axisHeight
-	pitch := (foot - margin) / float64(len(data.panels))
+	pitch := (foot - margin + panelGap) / float64(len(data.panels))
 	frame := p.lineFrame(data, pitch-panelRest)
 	frame.low, frame.high = low, high
 	for i, panel := range data.panels {
-		frame.bottom = margin + float64(i+1)*pitch
+		frame.bottom = margin + float64(i+1)*pitch - panelGap
 		frame.top = frame.bottom - pitch + panelRest
-		if i < len(data.panels)-1 {
-			frame.bottom -= panelGap
-			frame.top -= panelGap
-		}
 		p.panel(panel, frame)
 	}
 	p.timeAxis(frame, zone, low.Equal(high))
@@ -175,19 +172,19 @@ func (p *pen) panel(pl panel, f frame) {
 		p.text(style{size: labelSize, color: quiet, align: 1}, f.left-8, y+4.5, compact(v))
 	}
 	for _, s := range slices.Backward(pl.series) { // the greatest above the others
-		p.series(s, f, axis)
+		p.series(s, f, axis, len(s.points) <= dotted && len(pl.series) <= dottedLines)
 	}
 	p.endLabels(pl, f, axis)
 }
 
-func (p *pen) series(s series, f frame, axis valueAxis) {
+func (p *pen) series(s series, f frame, axis valueAxis, dots bool) {
 	colour := colourOf(s.rank)
 	var run [][2]float64
 	flush := func() {
 		if len(run) > 1 {
 			p.line(colour, 2.2, run...)
 		}
-		if len(run) == 1 || len(s.points) <= dotted {
+		if dots || len(run) == 1 { // a value between two gaps is no line
 			for _, at := range run {
 				p.dot(colour, at[0], at[1], 2.8)
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -105,6 +106,8 @@ func (f fonts) drawable(text string) string {
 	return visualOrder(text)
 }
 
+// visualOrder puts the runs of a line, which the library tells in the order of reading, where
+// the eye finds them: by the direction of the first letter.
 func visualOrder(text string) string {
 	var p bidi.Paragraph
 	if _, err := p.SetString(text); err != nil {
@@ -114,16 +117,30 @@ func visualOrder(text string) string {
 	if err != nil {
 		return text
 	}
-	var b strings.Builder
-	for i := range order.NumRuns() {
+	runs := make([]string, order.NumRuns())
+	for i := range runs {
 		run := order.Run(i)
+		runs[i] = run.String()
 		if run.Direction() == bidi.RightToLeft {
-			b.WriteString(bidi.ReverseString(run.String()))
-		} else {
-			b.WriteString(run.String())
+			runs[i] = bidi.ReverseString(runs[i])
 		}
 	}
-	return b.String()
+	if startsRightToLeft(text) {
+		slices.Reverse(runs)
+	}
+	return strings.Join(runs, "")
+}
+
+func startsRightToLeft(text string) bool {
+	for _, r := range text {
+		switch p, _ := bidi.LookupRune(r); p.Class() {
+		case bidi.L:
+			return false
+		case bidi.R, bidi.AL:
+			return true
+		}
+	}
+	return false
 }
 
 // pen draws on a surface in pixels from the top left corner.

@@ -40,6 +40,7 @@ type Document struct {
 	Table              Table
 	Chart              Chart
 	Sources            []Source
+	Attachment         string // the name of a file beside the mail that has all rows, "" for none
 	Unsubscribe        string // a link, "" for none
 }
 
@@ -47,6 +48,13 @@ type Document struct {
 type Image struct {
 	ContentID, ContentType, Name string
 	Data                         []byte
+}
+
+func (d *Document) title() string {
+	if title := oneLine(d.Title); title != "" {
+		return title
+	}
+	return oneLine(d.Name)
 }
 
 func (d *Document) zone() *time.Location {
