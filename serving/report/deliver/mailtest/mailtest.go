@@ -54,6 +54,7 @@ func Start(t testing.TB, o Options) *Server {
 	s := &Server{o: o}
 	server := smtp.NewServer(s)
 	server.Domain, server.ReadTimeout, server.WriteTimeout, server.ErrorLog = "localhost", 10*time.Second, 10*time.Second, silent{}
+	server.AllowInsecureAuth = o.StartTLS == nil // on this machine
 	if o.StartTLS != nil {
 		server.TLSConfig = config(*o.StartTLS)
 	}
