@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -337,11 +338,20 @@ func senderOf(r *http.Request) string {
 	return "does not sign"
 }
 
-// TestOneRunPerTickAcrossAKill has two scheduler processes of their own run six reports at one
-// tick. When each is in the middle of a delivery, one that has any is killed. The other takes
-// up what was left: each report has one run, each delivery was answered once, and only the
-// requests that died with the process were sent again.
-func TestOneRunPerTickAcrossAKill(t *testing.T) {
+// TestOneRunPerTick has two scheduler processes of their own run six reports at one tick. When
+// all are in the middle of a delivery, one process is killed, or stopped for a while. The
+// other takes up what was left: each report has one run, and only what was under way in the
+// lost process was sent again.
+func TestOneRunPerTick(t *testing.T) {
+	for name, signals := range map[string][]os.Signal{"across a kill": {syscall.SIGKILL}, "across a pause": {syscall.SIGSTOP, syscall.SIGCONT}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			oneRunPerTick(t, signals)
+		})
+	}
+}
+
+func oneRunPerTick(t *testing.T, signals []os.Signal) {
 	const reports = 6
 	v := &receiver{held: map[string]int{}, answered: map[string]int{}, arrived: make(chan struct{}, 100), release: make(chan struct{})}
 	release := sync.OnceFunc(func() { close(v.release) })
@@ -349,10 +359,6 @@ func TestOneRunPerTickAcrossAKill(t *testing.T) {
 	defer hook.Close()
 	defer release()
 	s := newServer(t, "--reports.scheduler", "false")
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	// Created early in a minute, so that all of them have the same first tick.
 	if left := time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)); left < 10*time.Second {
 		time.Sleep(left)
@@ -362,7 +368,7 @@ func TestOneRunPerTickAcrossAKill(t *testing.T) {
 	}
 	processes := map[string]*exec.Cmd{}
 	for name, secret := range map[string]string{"signs": "x", "does not sign": ""} {
-		cmd := exec.Command(path, "reports", "schedule", "--url", s.url, "--reports.ledger", "file://"+filepath.Join(s.args[3], "lake", "reports"), "--reports.lease", "3s", "--reports.webhook_secret", secret)
+		cmd := exec.Command(s.args[0], "reports", "schedule", "--url", s.url, "--reports.ledger", "file://"+filepath.Join(s.args[3], "lake", "reports"), "--reports.lease", "3s", "--reports.webhook_secret", secret)
 		cmd.Stdout, cmd.Stderr = s.log, s.log
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -370,58 +376,86 @@ func TestOneRunPerTickAcrossAKill(t *testing.T) {
 		defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 		processes[name] = cmd
 	}
-	deadline := time.After(2 * time.Minute)
-	for range reports {
-		select {
-		case <-v.arrived:
-		case <-deadline:
-			t.Fatal("no process began a delivery")
+	deadline := time.After(5 * time.Minute)
+	await := func(requests int, what string) {
+		t.Helper()
+		for range requests {
+			select {
+			case <-v.arrived:
+			case <-deadline:
+				t.Fatal(what)
+			}
 		}
 	}
+	await(reports, "no process began a delivery")
 	v.mu.Lock()
 	victim := "signs"
 	if v.held[victim] == 0 {
 		victim = "does not sign"
 	}
-	killed := v.held[victim]
-	t.Logf("held: %v; killing the process that %s", v.held, victim)
+	lost := v.held[victim]
+	t.Logf("held: %v; %s to the process that %s", v.held, signals[0], victim)
 	v.mu.Unlock()
-	if err := processes[victim].Process.Kill(); err != nil {
+	if err := processes[victim].Process.Signal(signals[0]); err != nil {
 		t.Fatal(err)
 	}
-	for range killed { // the other takes them up once the lease is over
-		select {
-		case <-v.arrived:
-		case <-deadline:
-			t.Fatal("nobody took up what the killed process left")
-		}
-	}
+	await(lost, "nobody took up what the other process left")
 	release()
 	c, err := client.New(s.url, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	attempts := 0
-	for i := range reports {
-		run := awaitFirstRun(t, c, fmt.Sprintf("r%d", i))
-		attempts += run.Attempts
-		if run.Deliveries[0].State != "delivered" || run.Attempts != run.Deliveries[0].Attempts {
-			t.Errorf("r%d: %+v", i, run)
+	check := func() {
+		t.Helper()
+		attempts := 0
+		for i := range reports {
+			run := awaitFirstRun(t, c, fmt.Sprintf("r%d", i))
+			attempts += run.Attempts
+			if run.Deliveries[0].State != "delivered" || run.Attempts != run.Deliveries[0].Attempts {
+				t.Errorf("r%d: %+v", i, run)
+			}
+		}
+		if attempts != reports+lost {
+			t.Errorf("%d attempts of %d runs, %d of which were lost", attempts, reports, lost)
 		}
 	}
-	if attempts != reports+killed {
-		t.Errorf("%d attempts of %d runs, %d of which were killed", attempts, reports, killed)
+	check()
+	for _, again := range signals[1:] { // it goes on where it was, and must not write
+		if err := processes[victim].Process.Signal(again); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitLog("the claim of the run is lost")
+		check()
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	twice := 0
 	for key, n := range v.answered {
-		if n != 1 {
+		if n > 2 {
 			t.Errorf("%s was answered %d times", key, n)
 		}
+		twice += n - 1
 	}
-	if v.lost != killed || len(v.answered) < reports {
-		t.Errorf("%d requests lost, want %d; %d answered", v.lost, killed, len(v.answered))
+	// A killed process's requests end with it; one that is paused has sent them.
+	if v.lost+twice != lost || len(v.answered) < reports {
+		t.Errorf("%d requests broke off and %d were sent twice, want %d in all; %d answered", v.lost, twice, lost, len(v.answered))
 	}
+}
+
+// awaitLog waits until the log says something.
+func (s *server) awaitLog(text string) {
+	s.t.Helper()
+	for range 600 {
+		log, err := os.ReadFile(s.log.Name())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if bytes.Contains(log, []byte(text)) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.t.Fatalf("the log never says %q", text)
 }
 
 // awaitFirstRun waits for the end of a report's first run, of which there is one for its tick.
