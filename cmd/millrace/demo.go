@@ -27,6 +27,11 @@ var flightsFile = npmfetch.File{
 	SHA512: "lTSwZA6yq6qSU2YZm+6bqILiIvTPPxn4itir7jPGFmHIdPvUfQ9pCzzcrklYywMJgLUbaIeSkZQdiJd6wBxPug==",
 }
 
+// demoReport writes a page into the demo's folder of reports.
+const demoReport = `CREATE REPORT IF NOT EXISTS busiest_airports SCHEDULE '*/2 * * * *' AS
+SELECT airport, sum(flights) AS flights FROM airports GROUP BY airport ORDER BY flights DESC LIMIT 15
+WITH (format = 'html', chart = 'bar', title = 'Busiest airports', deliver = 'file:busiest-airports/{date}-{time}.html')`
+
 // demo runs the appliance on a live replay of real flights.
 func demo(ctx context.Context, args []string) error {
 	fs := flags("demo")
@@ -39,7 +44,8 @@ func demo(ctx context.Context, args []string) error {
 		return fmt.Errorf("--rate: %d is less than 1", *rate)
 	}
 	// The demo's own defaults come first, so that file, variables and flags still win.
-	environ := append([]string{"MILLRACE_DATA_DIR=" + filepath.Join("data", "demo"), "MILLRACE_EPOCH=10s", "MILLRACE_LOG_LEVEL=warn"}, os.Environ()...)
+	environ := append([]string{"MILLRACE_DATA_DIR=" + filepath.Join("data", "demo"), "MILLRACE_EPOCH=10s", "MILLRACE_LOG_LEVEL=warn",
+		"MILLRACE_REPORTS_DIR=" + filepath.Join("data", "demo", "reports")}, os.Environ()...)
 	cfg, err := load(environ)
 	if err != nil {
 		return err
@@ -61,6 +67,9 @@ func demo(ctx context.Context, args []string) error {
 		if _, err := c.Query(ctx, flights.SQL, client.SQLOptions{}); err != nil {
 			return fmt.Errorf("apply the flights example: %w", err)
 		}
+		if _, err := c.Query(ctx, demoReport, client.SQLOptions{}); err != nil {
+			return fmt.Errorf("make the demo's report: %w", err)
+		}
 		fmt.Printf(`
 millrace is up at %[1]s — open it in a browser, or try, in another terminal:
 
@@ -70,10 +79,11 @@ millrace is up at %[1]s — open it in a browser, or try, in another terminal:
   bin/millrace sql --url %[1]s      # a shell: Tab completes, \d lists, \? helps
   curl '%[1]s/v1/views/routes?order=-flights&limit=5'
   curl '%[1]s/v1/leaderboards/busiest/around/ATL?n=3&window=hour'
+  bin/millrace reports --url %[1]s  # every two minutes one into %[2]s
 
 Ctrl-C stops it cleanly; starting it again resumes.
 
-`, url)
+`, url, cfg.ReportDir)
 		r := &replay{client: c, file: file, rate: *rate}
 		go r.report(ctx)
 		return r.run(ctx)

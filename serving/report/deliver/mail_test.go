@@ -142,7 +142,7 @@ func TestMailOverImplicitTLS(t *testing.T) {
 
 func TestMailThatIsRefused(t *testing.T) {
 	for _, c := range []struct {
-		refuse error
+		refuse *smtp.SMTPError
 		final  bool
 	}{
 		{&smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "nobody of that name"}, true},
@@ -150,7 +150,7 @@ func TestMailThatIsRefused(t *testing.T) {
 	} {
 		b := mailtest.Start(t, mailtest.Options{Refuse: c.refuse})
 		err := newCourier(t, Options{SMTP: settings(b)}).Deliver(t.Context(), target(t, "mailto:ada@b.example"), message())
-		if err == nil || Final(err) != c.final || !strings.Contains(err.Error(), c.refuse.(*smtp.SMTPError).Message) {
+		if err == nil || Final(err) != c.final || !strings.Contains(err.Error(), c.refuse.Message) {
 			t.Errorf("%v: got %v, final %v", c.refuse, err, Final(err))
 		}
 	}
