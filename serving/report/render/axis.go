@@ -69,8 +69,15 @@ var calendarSteps = []calendarStep{
 	{months: 1}, {months: 3}, {months: 6}, {months: 12}, {months: 24}, {months: 60}, {months: 120}, {months: 600}, {months: 1200},
 }
 
-func (s calendarStep) length() time.Duration {
-	return time.Duration(s.seconds)*time.Second + time.Duration(s.days)*24*time.Hour + time.Duration(s.months)*30*24*time.Hour
+// length returns the step's seconds, about.
+func (s calendarStep) length() float64 {
+	const day = 24 * 60 * 60
+	return float64(s.seconds + s.days*day + s.months*30*day)
+}
+
+// seconds is the distance of two times, which time.Duration holds for three centuries only.
+func seconds(from, to time.Time) float64 {
+	return float64(to.Unix()-from.Unix()) + float64(to.Nanosecond()-from.Nanosecond())/1e9
 }
 
 // timeTicks returns at most about count ticks on the calendar of a zone.
@@ -78,7 +85,7 @@ func timeTicks(low, high time.Time, zone *time.Location, count int) []timeTick {
 	low, high = low.In(zone), high.In(zone)
 	step := calendarSteps[len(calendarSteps)-1]
 	for _, s := range calendarSteps {
-		if high.Sub(low) <= s.length()*time.Duration(max(1, count)) {
+		if seconds(low, high) <= s.length()*float64(max(1, count)) {
 			step = s
 			break
 		}

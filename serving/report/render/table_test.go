@@ -1,8 +1,6 @@
 package render_test
 
 import (
-	"fmt"
-	"io"
 	"math"
 	"reflect"
 	"strings"
@@ -157,36 +155,5 @@ func FuzzReadTable(f *testing.F) {
 				}
 			}
 		}
-		d := &render.Document{Name: "fuzz", Table: table, Chart: render.ChartLine}
-		for name, write := range documents {
-			if err := write(io.Discard, d); err != nil {
-				t.Fatal(fmt.Errorf("%s: %w", name, err))
-			}
-		}
 	})
-}
-
-// documents are all ways to write a document.
-var documents = map[string]func(io.Writer, *render.Document) error{
-	"html": func(w io.Writer, d *render.Document) error { page, _, err := render.HTML(d); return put(w, page, err) },
-	"page": func(w io.Writer, d *render.Document) error { page, err := render.Page(d); return put(w, page, err) },
-	"text": func(w io.Writer, d *render.Document) error { text, err := render.Text(d); return put(w, text, err) },
-	"svg": func(w io.Writer, d *render.Document) error {
-		svg, err := render.SVG(d, 520, 300)
-		return put(w, svg, err)
-	},
-	"png": func(w io.Writer, d *render.Document) error {
-		png, err := render.PNG(d, 200, 160)
-		return put(w, png, err)
-	},
-	"xlsx": render.XLSX,
-	"pdf":  render.PDF,
-}
-
-func put(w io.Writer, data []byte, err error) error {
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(data)
-	return err
 }
