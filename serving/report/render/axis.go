@@ -8,13 +8,18 @@ import (
 // valueAxis is the range of an axis of values and the distance of its ticks.
 type valueAxis struct{ low, high, step float64 }
 
+// flatRange is the part of a value below which its changes are not drawn: ticks would differ by
+// less than float64 tells apart.
+const flatRange = 1e-12
+
 // newValueAxis takes the range in round steps, about count of them. It begins at zero, unless the
 // values are far from it.
 func newValueAxis(low, high float64, count int) valueAxis {
-	if low > 0 && low < high/2 || low == high && low > 0 {
+	flat := high-low <= flatRange*max(math.Abs(low), math.Abs(high))
+	if low > 0 && (flat || low < high/2) {
 		low = 0
 	}
-	if high < 0 && high > low/2 || low == high && high < 0 {
+	if high < 0 && (flat || high > low/2) {
 		high = 0
 	}
 	if low == high { // both zero

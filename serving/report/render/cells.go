@@ -228,8 +228,8 @@ func compact(v float64) string {
 		return minus(strconv.FormatFloat(v, 'g', 3, 64))
 	}
 	for _, u := range units {
-		// From 9,999.5 on only: a count below ten thousand is read whole.
-		if a >= u.size && a >= 9999.5 {
+		// A count below ten thousand is read whole, and what rounds to 1000 k is 1 M.
+		if a >= u.size*0.9995 && a >= 9999.5 {
 			return minus(significant(v/u.size)) + u.name
 		}
 	}
