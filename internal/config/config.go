@@ -54,6 +54,8 @@ type Config struct {
 	// SQL, Admin and Read are the limits of queries by role: query.KEY, query.admin.KEY and
 	// query.read.KEY. What is 0 in the latter two is as in SQL.
 	SQL, Admin, Read QueryLimits
+	// LiveMaxStreams is how many live streams may be open. Default 512, 1 to 100,000.
+	LiveMaxStreams int64
 	// RedisURL: redis://, rediss://; several hosts by commas mean Redis Cluster.
 	RedisURL string
 	// ClickHouseDSN: http://, https:// or clickhouse://.
@@ -84,7 +86,7 @@ func Default() Config {
 		Epoch: time.Minute, Flush: 100 * time.Millisecond, Linger: 5 * time.Millisecond,
 		Grace: 30 * time.Second, FutureSkew: time.Hour,
 		MaxBodyBytes: 64 << 20, MaxRowBytes: 1 << 20, MaxDepth: 64, MaxFields: 1000, MaxInFlightBytes: 256 << 20,
-		SQL:      defaultLimits,
+		SQL: defaultLimits, LiveMaxStreams: 512,
 		Access:   Access{RateBurst: 100},
 		Reports:  defaultReports,
 		LogLevel: "info", LogFormat: "text",
@@ -114,6 +116,7 @@ func (c *Config) keys() []key {
 		{"ingest.max_depth", "deepest nesting of an event", integer(&c.MaxDepth)},
 		{"ingest.max_fields", "most fields of an event", integer(&c.MaxFields)},
 		{"ingest.max_in_flight_bytes", "most bytes of requests being worked on", integer(&c.MaxInFlightBytes)},
+		{"live.max_streams", "most live streams that are open at a time", integer(&c.LiveMaxStreams)},
 		{"redis.url", "external Redis; empty: embedded", text(&c.RedisURL)},
 		{"clickhouse.dsn", "external ClickHouse; empty: the embedded engine", text(&c.ClickHouseDSN)},
 		{"clickhouse.listen", "address for clients of ClickHouse; empty: none", text(&c.ClickHouseListen)},
@@ -339,6 +342,7 @@ func (c *Config) validate() []error {
 	if c.MaxInFlightBytes < c.MaxBodyBytes {
 		fail("ingest.max_in_flight_bytes", "%d is less than ingest.max_body_bytes, %d", c.MaxInFlightBytes, c.MaxBodyBytes)
 	}
+	within("live.max_streams", c.LiveMaxStreams, 1, 100_000)
 	errs = append(errs, c.SQL.validate("query.")...)
 	errs = append(errs, c.Admin.Or(c.SQL).validate("query.admin.")...)
 	errs = append(errs, c.Read.Or(c.SQL).validate("query.read.")...)

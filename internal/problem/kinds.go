@@ -67,6 +67,7 @@ var Kinds = []Kind{
 	{"too-many-bytes", http.StatusUnprocessableEntity, "the answer is larger than the limit"},
 	{"too-many-rows", http.StatusUnprocessableEntity, "the answer has more rows than the limit"},
 	{"too-many-queries", http.StatusTooManyRequests, "the caller's role runs as many queries as it may already"},
+	{"too-many-streams", http.StatusTooManyRequests, "as many live streams are open already as this server may have"},
 	{"rate-limit", http.StatusTooManyRequests, "this caller sends more requests than it may"},
 	{"internal", http.StatusInternalServerError, "the server met a defect or a part of it failed"},
 	{"no-query-engine", http.StatusNotImplemented, "this server has no engine for callers' queries"},

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/serving/auth"
+	"github.com/millrace/millrace/serving/live"
 	"github.com/millrace/millrace/serving/openapi"
 )
 
@@ -46,6 +48,7 @@ func newAPI(t *testing.T) *api {
 	x := &api{t: t, a: start(t, nil), lines: map[string]*jsonschema.Resolved{}}
 	server := httptest.NewServer(x.a.Handler())
 	t.Cleanup(server.Close)
+	t.Cleanup(x.a.EndStreams) // which the server would wait for
 	x.url = server.URL
 	x.admin = makeToken(t, x.a, caller{name: "api", role: access.Admin}, "")
 	revoked, _, err := x.a.guard.tokens.Create(t.Context(), auth.Request{Name: "to be revoked", Role: access.Read})
@@ -107,11 +110,28 @@ func (x *api) send(r *http.Request) (int, http.Header, []byte) {
 		x.t.Fatal(err)
 	}
 	defer reply.Body.Close()
-	body, err := io.ReadAll(reply.Body)
+	var body []byte
+	if reply.Header.Get("Content-Type") == live.ContentType {
+		body, err = firstEvent(reply.Body)
+	} else {
+		body, err = io.ReadAll(reply.Body)
+	}
 	if err != nil {
 		x.t.Fatal(err)
 	}
 	return reply.StatusCode, reply.Header, body
+}
+
+// firstEvent reads a stream up to the end of its first event that has data.
+func firstEvent(r io.Reader) ([]byte, error) {
+	var body []byte
+	for lines := bufio.NewReader(r); ; {
+		line, err := lines.ReadBytes('\n')
+		body = append(body, line...)
+		if err != nil || string(line) == "\n" && bytes.Contains(body, []byte("\ndata: ")) {
+			return body, err
+		}
+	}
 }
 
 // build makes an operation's request from the description alone; change replaces values
@@ -209,6 +229,20 @@ func (x *api) answers(op *openapi.Operation, r *http.Request) (int, http.Header,
 			} else if err := x.lineSchema(m.Line).Validate(v); err != nil {
 				x.t.Errorf("%s: %s: %v", op.OperationID, line, err)
 			}
+		}
+	}
+	if m.Event != nil {
+		var data []byte
+		for line := range bytes.Lines(body) {
+			if text, ok := bytes.CutPrefix(line, []byte("data: ")); ok {
+				data = append(data, text...)
+			}
+		}
+		var v any
+		if err := json.Unmarshal(data, &v); err != nil {
+			x.t.Errorf("%s: %q: %v", op.OperationID, body, err)
+		} else if err := x.lineSchema(m.Event).Validate(v); err != nil {
+			x.t.Errorf("%s: %s: %v", op.OperationID, data, err)
 		}
 	}
 	return status, header, body
