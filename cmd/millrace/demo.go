@@ -27,11 +27,6 @@ var flightsFile = npmfetch.File{
 	SHA512: "lTSwZA6yq6qSU2YZm+6bqILiIvTPPxn4itir7jPGFmHIdPvUfQ9pCzzcrklYywMJgLUbaIeSkZQdiJd6wBxPug==",
 }
 
-// demoReport writes a page into the demo's folder of reports.
-const demoReport = `CREATE REPORT IF NOT EXISTS busiest_airports SCHEDULE '*/2 * * * *' AS
-SELECT airport, sum(flights) AS flights FROM airports GROUP BY airport ORDER BY flights DESC LIMIT 15
-WITH (format = 'html', chart = 'bar', title = 'Busiest airports', deliver = 'file:busiest-airports/{date}-{time}.html')`
-
 // demo runs the appliance on a live replay of real flights.
 func demo(ctx context.Context, args []string) error {
 	fs := flags("demo")
@@ -44,8 +39,7 @@ func demo(ctx context.Context, args []string) error {
 		return fmt.Errorf("--rate: %d is less than 1", *rate)
 	}
 	// The demo's own defaults come first, so that file, variables and flags still win.
-	environ := append([]string{"MILLRACE_DATA_DIR=" + filepath.Join("data", "demo"), "MILLRACE_EPOCH=10s", "MILLRACE_LOG_LEVEL=warn",
-		"MILLRACE_REPORTS_DIR=" + filepath.Join("data", "demo", "reports")}, os.Environ()...)
+	environ := append([]string{"MILLRACE_DATA_DIR=" + filepath.Join("data", "demo"), "MILLRACE_EPOCH=10s", "MILLRACE_LOG_LEVEL=warn"}, os.Environ()...)
 	cfg, err := load(environ)
 	if err != nil {
 		return err
@@ -72,9 +66,6 @@ func demo(ctx context.Context, args []string) error {
 				return fmt.Errorf("apply the flights example: %w", err)
 			}
 		}
-		if _, err := c.Query(ctx, demoReport, client.SQLOptions{}); err != nil {
-			return fmt.Errorf("make the demo's report: %w", err)
-		}
 		fmt.Printf(`
 millrace is up. Look at it in a browser:
 
@@ -89,7 +80,6 @@ or ask, in another terminal:
   bin/millrace reports --url %[1]s
   curl '%[1]s/v1/views/routes?order=-flights&limit=5'
   curl '%[1]s/v1/leaderboards/busiest/around/ATL?n=3&window=hour'
-  bin/millrace reports --url %[1]s  # every two minutes one into %[2]s
 
 and in Grafana (docs/grafana.md), the data source and its dashboards:
 
