@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -479,4 +480,57 @@ func awaitFirstRun(t *testing.T, c *client.Client, report string) client.ReportR
 	}
 	t.Fatalf("%s did not end", report)
 	return client.ReportRun{}
+}
+
+// TestADeadMailServerHoldsUpNothing: with a mail server that greets nobody, reports that wait
+// for it delay neither a batch job nor a report that goes elsewhere, and are told as failing.
+func TestADeadMailServerHoldsUpNothing(t *testing.T) {
+	hang := make(chan struct{})
+	box := mailtest.Start(t, mailtest.Options{Hang: hang})
+	defer close(hang)
+	s := newServer(t, "--reports.dir", t.TempDir(), "--smtp.host", "127.0.0.1", "--smtp.port", fmt.Sprint(box.Port), "--smtp.from", "reports@millrace.example", "--smtp.tls", "none")
+	s.sql(reportsFixture)
+	if _, _, err := s.post("shop", "application/x-ndjson", []byte(reportsRows), ""); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(s.url, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var hanging sync.WaitGroup
+	defer hanging.Wait()
+	defer cancel()
+	const mails = 12 // more than there are slots for mails
+	for i := range mails {
+		s.sql(shopReport(fmt.Sprintf("mail%d", i), "format = 'csv', deliver = 'mailto:ada@b.example'"))
+		hanging.Go(func() { _, _ = c.RunReport(ctx, fmt.Sprintf("mail%d", i)) })
+	}
+	for i := range mails { // each has made its document and waits for its recipient
+		for try := 0; ; try++ {
+			runs, err := c.ReportRuns(t.Context(), fmt.Sprintf("mail%d", i), 1)
+			if err != nil || try == 600 {
+				t.Fatalf("mail%d: %+v, %v", i, runs, err)
+			}
+			if len(runs) == 1 && runs[0].State == "running" && runs[0].Document != "" {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	start := time.Now()
+	if _, err := c.RunBatch(t.Context(), "takings"); err != nil {
+		t.Error(err)
+	}
+	s.sql(shopReport("elsewhere", "format = 'csv', deliver = 'file:x.csv'"))
+	if run, err := c.RunReport(t.Context(), "elsewhere"); err != nil || run.State != "delivered" {
+		t.Errorf("%+v, %v", run, err)
+	}
+	// The mails wait for a minute; anything that waited for them would too.
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("a batch job and a report took %s", took)
+	}
+	if runs, err := c.ReportRuns(t.Context(), "mail0", 1); err != nil || runs[0].State != "running" {
+		t.Errorf("the mail server hangs no more: %+v, %v", runs, err)
+	}
 }
