@@ -2,6 +2,9 @@ module github.com/millrace/millrace
 
 go 1.26.0
 
+// Packages of npm, some of which have Go files in them.
+ignore ./dashboards/grafana/plugin/node_modules
+
 require (
 	github.com/ClickHouse/ch-go v0.74.0
 	github.com/ClickHouse/clickhouse-go/v2 v2.50.0
