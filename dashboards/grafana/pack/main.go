@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/dashboards/grafana/datasource"
-	"github.com/millrace/millrace/dashboards/grafana/plugin"
 )
 
 func main() {
@@ -31,6 +30,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("pack", flag.ContinueOnError)
 	version := fs.String("version", "", "version of the plugin, such as 1.2.3")
+	frontend := fs.String("frontend", "dashboards/grafana/plugin/dist", "folder of the built front end")
 	platforms := fs.String("platforms", strings.Join(allPlatforms, ","), "operating systems and processors of the back end, by comma")
 	out := fs.String("out", "bin", "folder of the zip")
 	if err := fs.Parse(args); err != nil {
@@ -39,12 +39,8 @@ func run(ctx context.Context, args []string) error {
 	if !versionForm.MatchString(*version) {
 		return fmt.Errorf("--version: %q is not one such as 1.2.3", *version)
 	}
-	frontend, err := plugin.Build(ctx, *version)
-	if err != nil {
-		return fmt.Errorf("build the front end: %w", err)
-	}
 	file := filepath.Join(*out, fmt.Sprintf("%s-%s.zip", datasource.PluginID, *version))
-	o := options{version: *version, frontend: frontend, platforms: strings.Split(*platforms, ","), built: time.Now().UTC()}
+	o := options{version: *version, frontend: *frontend, platforms: strings.Split(*platforms, ","), built: time.Now().UTC()}
 	if err := pack(ctx, file, o); err != nil {
 		return err
 	}
