@@ -77,7 +77,7 @@ function chromium(): string {
 
 export default defineConfig({
   plugins: [pluginFiles(), grafanaIcons()],
-  publicDir: false,
+  publicDir: process.env['VITEST'] ? 'dist' : false, // the tests load what was built
   esbuild: { jsx: 'transform', jsxFactory: 'React.createElement', jsxFragment: 'React.Fragment' },
   build: {
     target: 'es2022',
@@ -104,6 +104,8 @@ export default defineConfig({
       'monaco-editor',
       'react',
       'rxjs',
+      'systemjs/dist/system.js',
+      'systemjs/dist/extras/amd.js',
     ],
   },
   test: tests,
