@@ -8,7 +8,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help build run engine test test-parts bench lint fuzz mutate tracker plugin boards clean
+.PHONY: help build run engine test test-parts bench lint fuzz mutate tracker console plugin boards clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ plugin: ## Make the zip of the Grafana data source, bin/millrace-millrace-dataso
 
 boards: ## Write the Grafana dashboards again from their code
 	$(GO) test ./dashboards/grafana/boards -run TestDashboardsAreWhatTheCodeMakes -update
+
+console: ## Build the web console into dashboards/console/dist (npm, esbuild)
+	$(GO) test ./dashboards/console -run TestDistIsBuiltFromSources -count=1 -update
 
 clean: ## Remove what was built and the demo's data
 	rm -rf bin data

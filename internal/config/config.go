@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,6 +72,7 @@ type Config struct {
 	// EngineLibrary is the path of libchdb; empty is the user's cache.
 	EngineLibrary string
 	Access
+	Reports
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string
 	// LogFormat is text or json. Default text.
@@ -86,6 +88,7 @@ func Default() Config {
 		MaxBodyBytes: 64 << 20, MaxRowBytes: 1 << 20, MaxDepth: 64, MaxFields: 1000, MaxInFlightBytes: 256 << 20,
 		SQL: defaultLimits, LiveMaxStreams: 512,
 		Access:   Access{RateBurst: 100},
+		Reports:  defaultReports,
 		LogLevel: "info", LogFormat: "text",
 	}
 }
@@ -100,7 +103,7 @@ type key struct {
 // keys lists every setting of c. The name gives the flag too, and the variable:
 // redis.url is --redis.url and MILLRACE_REDIS_URL.
 func (c *Config) keys() []key {
-	return slices.Concat(c.Access.keys(), []key{
+	return slices.Concat(c.Access.keys(), c.Reports.keys(), []key{
 		{"data_dir", "directory of all data", text(&c.DataDir)},
 		{"listen", "HTTP address", text(&c.Listen)},
 		{"epoch", "length of an epoch", duration(&c.Epoch)},
@@ -272,6 +275,14 @@ func flatten(data []byte) ([]setting, error) {
 	return out, walk("", doc.Content[0])
 }
 
+// LakeDir is where the lake is.
+func (c *Config) LakeDir() string {
+	if u, err := url.Parse(c.LakeURL); err == nil && u.Path != "" {
+		return u.Path
+	}
+	return filepath.Join(c.DataDir, "lake")
+}
+
 // validate returns every violation.
 func (c *Config) validate() []error {
 	var errs []error
@@ -340,6 +351,7 @@ func (c *Config) validate() []error {
 	address("stream.url", c.StreamURL, "nats", "tls")
 	address("lake.url", c.LakeURL, "file")
 	c.Access.validate(fail, within)
+	c.Reports.validate(fail, within, between)
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
 	default:

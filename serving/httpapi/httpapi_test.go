@@ -39,6 +39,7 @@ type parts struct {
 	slow  bool  // the merger waits for its context
 	// unmoved is what the merger says of earlier answers.
 	unmoved bool
+	runs    int // of the merger
 
 	request query.Request
 	breaks  bool // the answer to SQL breaks off
@@ -56,6 +57,7 @@ type merger struct{ *parts }
 
 func (m merger) Run(ctx context.Context, q merge.Query) (*merge.Result, error) {
 	m.query = q
+	m.runs++
 	if m.slow {
 		<-ctx.Done()
 		return nil, ctx.Err()

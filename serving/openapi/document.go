@@ -141,6 +141,7 @@ var tagAbout = map[string]string{
 	"views":        "Declared aggregations, batch merged with speed.",
 	"sql":          "Definitions and ad-hoc questions.",
 	"leaderboards": "Who leads, and where somebody stands.",
+	"reports":      "Documents that are made and delivered by schedule.",
 	"state":        "How the server is.",
 	"access":       "Tokens, who you are, and who did what.",
 }

@@ -83,6 +83,7 @@ type Appliance struct {
 	budget       *appender.Budget
 	merger       *merge.Merger
 	executor     *query.Executor
+	reports      *reporter
 	guard        *guard
 	queried      queried
 	live         *live.Hub
@@ -129,7 +130,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.unlock, err = lockData(o.Config.DataDir); err != nil {
 		return nil, err
 	}
-	if a.store, err = local.Open(lakeDir(o.Config)); err != nil {
+	if a.store, err = local.Open(o.Config.LakeDir()); err != nil {
 		return nil, err
 	}
 	if err := a.checkEpoch(ctx); err != nil {
@@ -184,6 +185,9 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 func (a *Appliance) Stop(ctx context.Context) error {
 	var errs []error
 	a.EndStreams()
+	if a.reports != nil {
+		errs = append(errs, a.reports.stop(ctx))
+	}
 	if a.schedule != nil {
 		errs = append(errs, a.schedule.Stop(ctx))
 	}
@@ -234,14 +238,6 @@ func (a *Appliance) EndStreams() {
 
 // Handler is the whole HTTP surface.
 func (a *Appliance) Handler() http.Handler { return a.handler }
-
-// lakeDir is where the lake is.
-func lakeDir(c config.Config) string {
-	if u, err := url.Parse(c.LakeURL); err == nil && u.Path != "" {
-		return u.Path
-	}
-	return filepath.Join(c.DataDir, "lake")
-}
 
 // lakeSettings are what ClickHouse must be told to read the lake rightly.
 var lakeSettings = map[string]string{
@@ -342,6 +338,9 @@ func (a *Appliance) startServing() (err error) {
 	overviews := overview.New(overview.Options{
 		Catalog: a.catalog, Facts: facts{a}, EpochLength: a.o.Config.Epoch, Version: a.o.Version, Started: a.started, Log: a.o.Log,
 	})
+	if err := a.startReports(); err != nil {
+		return err
+	}
 	ranks := leaderboard.New(leaderboard.Options{Store: redisboard.New(a.speed.Client()), Views: a.merger, Log: heads{a}, Logger: a.o.Log})
 	a.routes, err = openapi.Routes(a.o.Version, slices.Concat(
 		a.ingestRoutes(),
@@ -353,12 +352,14 @@ func (a *Appliance) startServing() (err error) {
 		overviews.Routes(),
 		route.Table{overviews.LiveRoute(a.live)},
 		a.guardRoutes(),
+		a.reports.scheduler.Routes(a.guard.audit),
 		console.Routes(),
 		tracker.Routes(),
 	))
 	if err != nil {
 		return err
 	}
+	a.metrics.registry.MustRegister(figures{a})
 	a.handler = a.surface(a.routes)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/serving/overview"
+	"github.com/millrace/millrace/serving/report"
 )
 
 // Status is the answer of GET /v1/status.
@@ -26,6 +27,8 @@ type Status struct {
 	Redis        string            `json:"redis,omitempty"`
 	Streams      []StreamStatus    `json:"streams"`
 	Views        []ViewStatus      `json:"views"`
+	// Reports are there for who may see every stream and view.
+	Reports []report.Status `json:"reports,omitempty"`
 }
 
 // StreamStatus is the state of one stream.
@@ -123,11 +126,21 @@ func (a *Appliance) Status(ctx context.Context) any {
 			if vs.Error != "" {
 				trouble = append(trouble, fmt.Errorf("view %s: %s", vs.Name, vs.Error))
 			}
+			if vs.Batch.Error != "" {
+				trouble = append(trouble, fmt.Errorf("batch %s: %s", vs.Name, vs.Batch.Error))
+			}
 			if vs.Leaderboard = a.boardStatus(r, v); vs.Leaderboard != nil && vs.Leaderboard.Error != "" {
 				trouble = append(trouble, fmt.Errorf("leaderboard %s: %s", vs.Name, vs.Leaderboard.Error))
 			}
 			s.Views = append(s.Views, vs)
 		}
+	}
+	if caller.May(access.Watch, "") {
+		reports, err := a.reports.scheduler.Status(ctx)
+		if err != nil {
+			trouble = append(trouble, err)
+		}
+		s.Reports = reports
 	}
 	if err := errors.Join(trouble...); err != nil {
 		s.Trouble = err.Error()
