@@ -2,6 +2,9 @@ module github.com/millrace/millrace
 
 go 1.26.5
 
+// Packages of npm, some of which have Go files in them.
+ignore ./dashboards/grafana/plugin/node_modules
+
 require (
 	codeberg.org/go-fonts/liberation v0.5.0
 	codeberg.org/go-pdf/fpdf v0.12.0
