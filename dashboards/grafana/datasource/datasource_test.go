@@ -127,6 +127,25 @@ func TestLaterFailureIsShown(t *testing.T) {
 	}
 }
 
+// TestLiveRangeSlides: a live panel's range ends now, whenever that is.
+func TestLiveRangeSlides(t *testing.T) {
+	asked := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/views/v/live" {
+			asked <- r.URL.RawQuery
+			return
+		}
+		_, _ = fmt.Fprintf(w, viewList, "ready")
+	}))
+	defer s.Close()
+	q := &Query{Mode: modeView, View: "v", Format: formatTimeSeries}
+	q.scope.From, q.scope.To, q.scope.Interval = time.Now().Add(-time.Hour), time.Now(), time.Minute
+	_ = open(t, s.URL, `{}`, nil).follow(t.Context(), q, func(*data.Frame) error { return nil })
+	if got, want := <-asked, "every=1s&from=-3600s&step=60s"; got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	for _, c := range []struct {
 		url, options string

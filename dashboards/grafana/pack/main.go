@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,7 +31,6 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("pack", flag.ContinueOnError)
 	version := fs.String("version", "", "version of the plugin, such as 1.2.3")
-	frontend := fs.String("frontend", "dashboards/grafana/plugin/dist", "folder of the built front end")
 	platforms := fs.String("platforms", strings.Join(allPlatforms, ","), "operating systems and processors of the back end, by comma")
 	out := fs.String("out", "bin", "folder of the zip")
 	if err := fs.Parse(args); err != nil {
@@ -39,11 +39,29 @@ func run(ctx context.Context, args []string) error {
 	if !versionForm.MatchString(*version) {
 		return fmt.Errorf("--version: %q is not one such as 1.2.3", *version)
 	}
+	built, err := date()
+	if err != nil {
+		return err
+	}
 	file := filepath.Join(*out, fmt.Sprintf("%s-%s.zip", datasource.PluginID, *version))
-	o := options{version: *version, frontend: *frontend, platforms: strings.Split(*platforms, ","), built: time.Now().UTC()}
+	o := options{version: *version, sources: ".", platforms: strings.Split(*platforms, ","), built: built}
 	if err := pack(ctx, file, o); err != nil {
 		return err
 	}
 	fmt.Println(file)
 	return nil
+}
+
+// date is what the zip says it was made on: SOURCE_DATE_EPOCH where that is set, as in
+// reproducible builds, else now. The front end's build goes by it too.
+func date() (time.Time, error) {
+	text := os.Getenv("SOURCE_DATE_EPOCH")
+	if text == "" {
+		return time.Now().UTC(), nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH: %q is not seconds since 1970", text)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
 }

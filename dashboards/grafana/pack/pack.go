@@ -20,6 +20,7 @@ import (
 
 	"github.com/millrace/millrace/dashboards/grafana/boards"
 	"github.com/millrace/millrace/dashboards/grafana/datasource"
+	"github.com/millrace/millrace/dashboards/grafana/plugin"
 )
 
 // allPlatforms are those that Grafana runs on.
@@ -42,7 +43,7 @@ var versionForm = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
 // options say what goes into a zip.
 type options struct {
 	version   string
-	frontend  string // folder of the built front end
+	sources   string // root of the sources
 	platforms []string
 	built     time.Time
 }
@@ -56,7 +57,7 @@ type entry struct {
 
 // pack writes the zip. It is there whole or not at all.
 func pack(ctx context.Context, file string, o options) error {
-	entries, err := frontEntries(o.frontend)
+	entries, err := frontEntries(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -76,10 +77,19 @@ func pack(ctx context.Context, file string, o options) error {
 	return write(file, entries, o.built)
 }
 
-// frontEntries are the files of the front end.
-func frontEntries(dir string) ([]entry, error) {
+// frontEntries are the files of the front end, built anew.
+func frontEntries(ctx context.Context, o options) ([]entry, error) {
+	dir, err := os.MkdirTemp("", "millrace-plugin-")
+	if err != nil {
+		return nil, fmt.Errorf("make folder for the front end: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	frontEnd := plugin.FrontEnd{Dir: filepath.Join(o.sources, "dashboards", "grafana", "plugin")}
+	if err := frontEnd.Build(ctx, o.version, dir); err != nil {
+		return nil, err
+	}
 	var entries []entry
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
