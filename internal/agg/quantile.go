@@ -20,6 +20,15 @@ type quantiles struct {
 	sorter  centroidSorter
 }
 
+func bindQuantile(args []event.Type, params []float64) (kernel, error) {
+	if !args[0].Numeric() {
+		return kernel{}, errTypes
+	}
+	return kernel{event.Type{Kind: event.Float64}, func() States {
+		return &quantiles{kind: args[0].Kind, level: params[0]}
+	}}, nil
+}
+
 func (q *quantiles) Grow(n int) { q.digests = resized(q.digests, n) }
 
 func (q *quantiles) Reset() {

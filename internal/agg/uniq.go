@@ -25,6 +25,10 @@ type uniques struct {
 	hashes []uint32 // scratch
 }
 
+func bindUniq(args []event.Type, _ []float64) (kernel, error) {
+	return kernel{event.Type{Kind: event.UInt64}, func() States { return &uniques{kind: args[0].Kind} }}, nil
+}
+
 func (u *uniques) Grow(n int) { u.sets = resized(u.sets, n) }
 
 func (u *uniques) Reset() {
