@@ -264,8 +264,13 @@ func sameText(ours, engines string, f *agg.Function) bool {
 	if err1 != nil || err2 != nil {
 		return false
 	}
+	if stem(f.Name) == "sumKahan" && notFinite(a) && notFinite(b) {
+		return true // an infinity is NaN as soon as a row follows it, so that the order decides
+	}
 	if s := stem(f.Name); strings.HasPrefix(s, "skew") || strings.HasPrefix(s, "kurt") {
 		return math.Abs(a-b) <= powError*math.Abs(b) || a == b || a != a && b != b
 	}
 	return a == b || a != a && b != b
 }
+
+func notFinite(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }

@@ -37,7 +37,7 @@ func TestFunctionsDoc(t *testing.T) {
 var aggregateDocs = map[string]string{
 	"count":    "`count()`: number of rows, UInt64. `count(x)`: number of rows where x is not NULL.",
 	"sum":      "`sum(x)`: Int64, UInt64 or Float64; integers wrap around at 64 bits.",
-	"sumKahan": "`sumKahan(x)`: sum by Kahan's compensated summation, Float64: the error does not grow with the number of rows.",
+	"sumKahan": "`sumKahan(x)`: sum by Kahan's compensated summation, Float64: the error does not grow with the number of rows. Over infinities it is an infinity or NaN.",
 	"avg":      "`avg(x)`: mean, Float64.",
 	"avgWeighted": "`avgWeighted(x, weight)`: weighted mean, Float64. Since ClickHouse adds in the type of the weight, a Float64 x with a whole weight, " +
 		"and an Int64 x with an unsigned one, are refused: write `toFloat64(weight)` or `toInt64(weight)`.",
@@ -79,7 +79,7 @@ const combinatorsDoc = `Rows where an argument is NULL are left out. A name may 
 |---|---|
 | ` + "`Distinct`" + ` | of equal values the function sees one; for functions of one number. ` + "`sumDistinct(x)`" + ` |
 | ` + "`OrNull`" + ` | NULL where no row was taken. ` + "`sumOrNull(x)`" + ` |
-| ` + "`OrDefault`" + ` | the type's zero where no row was taken, NaN never. ` + "`avgOrDefault(x)`" + ` |
+| ` + "`OrDefault`" + ` | the type's zero where no row was taken, also of those that else give NaN. ` + "`avgOrDefault(x)`" + ` |
 | ` + "`If`" + ` | takes a condition as last argument: ` + "`countIf(ok)`, `sumDistinctOrNullIf(x, ok)`" + ` |
 
 ` + "`any`, `anyLast`, `first_value`, `last_value`" + ` are refused: their values depend on the order of rows, which the two
