@@ -162,11 +162,14 @@ func castState(f *agg.Function, column string) string {
 	return fmt.Sprintf("CAST(unhex(%s), '%s')", column, strings.ReplaceAll(f.StateType, "'", `\'`))
 }
 
+const testGroups = 6 // the last one stays empty
+
+// The short form of TestEngine is for every change: some combinators over few rows. With
+// MILLRACE_TEST_LONG=1 it is all of them over more than 10,000 rows each.
 const (
-	testGroups, testRows = 6, 90 // the last group stays empty
-	// shortRounds is for every change; MILLRACE_TEST_ROUNDS=12 gives each function more than
-	// 10,000 rows.
-	shortRounds = 1
+	shortRows  = 90
+	longRows   = 1200
+	longRounds = 2
 )
 
 // engineStates returns the value and the state's hex of each function by group, as the
@@ -188,16 +191,13 @@ func engineStates(t *testing.T, c fitting, rows rowSet) map[uint32][]string {
 // the engine's finalisation and merge of states written here, and our merge of states
 // written there.
 func TestEngine(t *testing.T) {
-	rounds := shortRounds
-	if v := os.Getenv("MILLRACE_TEST_ROUNDS"); v != "" {
-		var err error
-		if rounds, err = strconv.Atoi(v); err != nil {
-			t.Fatal(err)
-		}
+	c := comparison{t: t, rows: map[string]int{}, perFit: shortRows}
+	rounds, long := 1, os.Getenv("MILLRACE_TEST_LONG") == "1"
+	if long {
+		rounds, c.perFit = longRounds, longRows
 	}
-	c := comparison{t: t, rows: map[string]int{}}
 	for round := range rounds {
-		pick := picker{all: rounds > shortRounds, r: rand.New(rand.NewPCG(uint64(round), 1))}
+		pick := picker{all: long, r: rand.New(rand.NewPCG(uint64(round), 1))}
 		for i, f := range everyFunction(pick) {
 			c.compare(f, rand.New(rand.NewPCG(uint64(i), uint64(2+round))))
 		}
@@ -213,22 +213,23 @@ func TestEngine(t *testing.T) {
 // comparison counts what TestEngine compares.
 type comparison struct {
 	t              *testing.T
+	perFit         int            // rows
 	rows           map[string]int // by function
 	values, states int
 }
 
 func (c *comparison) compare(fit fitting, r *rand.Rand) {
 	t := c.t
-	all := randomRows(r, fit.args, testRows, testGroups-1, fit.spread)
+	all := randomRows(r, fit.args, c.perFit, testGroups-1, fit.spread)
 	if fit.keyed {
 		all.removeTies()
 	}
-	first, second := all.slice(0, testRows/3), all.slice(testRows/3, testRows)
+	first, second := all.slice(0, c.perFit/3), all.slice(c.perFit/3, c.perFit)
 	whole, rest := engineStates(t, fit, all), engineStates(t, fit, second)
 	var queries []string
 	var expected []agg.States
 	for n, f := range fit.functions {
-		c.rows[f.Batch] += testRows
+		c.rows[f.Batch] += c.perFit
 		label := fmt.Sprintf("%s over %v", f.Batch, fit.args)
 		expect := func(what string, g uint32, got, want string) {
 			t.Helper()

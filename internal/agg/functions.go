@@ -32,14 +32,17 @@ var bases = withAliases(map[string]base{
 	"groupBitOr":  {batch: "groupBitOr", takes: 1, bind: bindBits(bitOr)},
 	"groupBitXor": {batch: "groupBitXor", takes: 1, bind: bindBits(bitXor)},
 
-	"uniq":      {batch: "uniq", takes: 1, neverNull: true, bind: bindUniq},
-	"uniqExact": {batch: "uniqExact", takes: 1, neverNull: true, bind: bindUniqExact},
+	"groupBitmap": {batch: "groupBitmap", takes: 1, bind: bindBitmap},
 
-	"quantile":          {batch: "quantileTDigest", takes: 1, params: quantileLevel, bind: bindQuantile},
-	"quantileTDigest":   {batch: "quantileTDigest", takes: 1, params: quantileLevel, bind: bindQuantile},
-	"quantileExact":     {batch: "quantileExact", takes: 1, params: quantileLevel, bind: bindQuantileExact(exactPlace)},
-	"quantileExactLow":  {batch: "quantileExactLow", takes: 1, params: quantileLevel, bind: bindQuantileExact(exactLowPlace)},
-	"quantileExactHigh": {batch: "quantileExactHigh", takes: 1, params: quantileLevel, bind: bindQuantileExact(exactPlace)},
+	"uniq":      {batch: "uniq", takes: 1, more: true, neverNull: true, bind: bindUniq},
+	"uniqExact": {batch: "uniqExact", takes: 1, more: true, neverNull: true, bind: bindUniqExact},
+
+	"quantile":                {batch: "quantileTDigest", takes: 1, params: quantileLevel, bind: bindQuantile},
+	"quantileTDigest":         {batch: "quantileTDigest", takes: 1, params: quantileLevel, bind: bindQuantile},
+	"quantileTDigestWeighted": {batch: "quantileTDigestWeighted", takes: 2, params: quantileLevel, bind: bindQuantileWeighted},
+	"quantileExact":           {batch: "quantileExact", takes: 1, params: quantileLevel, bind: bindQuantileExact(exactPlace)},
+	"quantileExactLow":        {batch: "quantileExactLow", takes: 1, params: quantileLevel, bind: bindQuantileExact(exactLowPlace)},
+	"quantileExactHigh":       {batch: "quantileExactHigh", takes: 1, params: quantileLevel, bind: bindQuantileExact(exactPlace)},
 })
 
 // aliases are further names of functions, as ClickHouse has them.
@@ -50,6 +53,7 @@ var aliases = []alias{
 	{"covar_pop", "covarPop", true}, {"covar_samp", "covarSamp", true},
 	{"bit_and", "groupBitAnd", true}, {"bit_or", "groupBitOr", true}, {"bit_xor", "groupBitXor", true},
 	{"median", "quantile", false}, {"medianTDigest", "quantileTDigest", false},
+	{"medianTDigestWeighted", "quantileTDigestWeighted", false},
 	{"medianExact", "quantileExact", false},
 	{"medianExactLow", "quantileExactLow", false}, {"medianExactHigh", "quantileExactHigh", false},
 }
@@ -78,19 +82,31 @@ func AliasOf(name string) (of string, ok bool) {
 	return "", false
 }
 
-// insteadOf says what to write instead of functions whose value depends on the order of
-// rows, which the two layers do not share.
-var insteadOf = map[string]string{
-	"any":         "write min(x), or argMin(x, time) with the event time for the earliest",
-	"any_value":   "write min(x), or argMin(x, time) with the event time for the earliest",
-	"first_value": "write argMin(x, time) with the event time",
-	"anylast":     "write max(x), or argMax(x, time) with the event time for the latest",
-	"last_value":  "write argMax(x, time) with the event time",
+// refusal says why a function of ClickHouse is not here, and what to write instead.
+type refusal struct{ why, instead string }
+
+const (
+	rowOrder   = "its value depends on the order of rows, which the two layers do not share"
+	otherState = "its state is not rebuilt in the speed layer"
+)
+
+// refusals are by name in lower case.
+var refusals = map[string]refusal{
+	"any":            {rowOrder, "write min(x), or argMin(x, time) with the event time for the earliest"},
+	"any_value":      {rowOrder, "write min(x), or argMin(x, time) with the event time for the earliest"},
+	"first_value":    {rowOrder, "write argMin(x, time) with the event time"},
+	"anylast":        {rowOrder, "write max(x), or argMax(x, time) with the event time for the latest"},
+	"last_value":     {rowOrder, "write argMax(x, time) with the event time"},
+	"uniqcombined":   {otherState, "write uniq(x), or uniqExact(x)"},
+	"uniqcombined64": {otherState, "write uniq(x), or uniqExact(x)"},
+	"uniqhll12":      {otherState, "write uniq(x), or uniqExact(x)"},
+	"quantiledd":     {"in ClickHouse an infinity, or values too far apart, would fail the whole recomputation", "write quantile(0.95)(x), or quantileExact(0.95)(x)"},
+	"mediandd":       {"in ClickHouse an infinity, or values too far apart, would fail the whole recomputation", "write median(x), or medianExact(x)"},
 }
 
-// OrderDependent says what to write instead of a function of ClickHouse that Millrace
-// refuses because its value depends on the order of rows; false for other names.
-func OrderDependent(name string) (instead string, ok bool) {
-	instead, ok = insteadOf[strings.ToLower(stemOf(name))]
-	return instead, ok
+// Refused says why an aggregate function of ClickHouse is not here, and what to write
+// instead; ok is false for other names.
+func Refused(name string) (why, instead string, ok bool) {
+	r, ok := refusals[strings.ToLower(stemOf(name))]
+	return r.why, r.instead, ok
 }

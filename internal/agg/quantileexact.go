@@ -8,18 +8,8 @@ import (
 	"github.com/millrace/millrace/internal/event"
 )
 
-// minValuesClass is the smallest block kept for exact quantiles: 4 values.
-const minValuesClass = 2
-
 // maxExactValues bounds the values of one group to what a block may hold.
 const maxExactValues = 1 << maxBlockClass
-
-// valueList is the values of one group: the first n of its block.
-type valueList struct {
-	off   int
-	n     int
-	class uint8 // 0: no block yet
-}
 
 // exactQuantiles is quantileExact and its kin: all values of a group, NaN left out. It
 // takes 8 bytes for each row of the view.
@@ -76,23 +66,10 @@ func (q *exactQuantiles) add(g uint32, bits uint64) {
 	if q.kind == event.Float64 && isNaN(bits) {
 		return
 	}
-	l := &q.lists[g]
-	if l.class == 0 {
-		l.off, l.class = q.data.alloc(minValuesClass), minValuesClass
-	} else if l.n == 1<<l.class {
-		off := q.data.alloc(l.class + 1)
-		copy(q.data.at(off, l.class+1), q.data.at(l.off, l.class))
-		q.data.release(l.off, l.class)
-		l.off, l.class = off, l.class+1
-	}
-	q.data.data[l.off+l.n] = bits
-	l.n++
+	q.lists[g].push(&q.data, bits)
 }
 
-func (q *exactQuantiles) values(g uint32) []uint64 {
-	l := &q.lists[g]
-	return q.data.data[l.off : l.off+l.n]
-}
+func (q *exactQuantiles) values(g uint32) []uint64 { return q.lists[g].values(&q.data) }
 
 func (q *exactQuantiles) Merge(g uint32, b []byte) ([]byte, error) {
 	count, rest, err := readVarUInt(b)
@@ -108,8 +85,8 @@ func (q *exactQuantiles) Merge(g uint32, b []byte) ([]byte, error) {
 	}
 	values, rest := rest[:int(count)*width], rest[int(count)*width:]
 	if q.kind == event.Bool {
-		if i := slices.IndexFunc(values, func(x byte) bool { return x > 1 }); i >= 0 {
-			return nil, fmt.Errorf("state holds the Bool %d", values[i])
+		if err := checkBools(values); err != nil {
+			return nil, err
 		}
 	}
 	for ; len(values) > 0; values = values[width:] {

@@ -22,6 +22,7 @@ type base struct {
 	anyCase bool   // the name is not case-sensitive, as in ClickHouse
 	batch   string // ClickHouse's name
 	takes   int    // how many values; count alone may also have none
+	more    bool   // or more values than that
 	params  paramRule
 	// result is not Nullable even where an argument is.
 	neverNull bool
@@ -75,8 +76,8 @@ func Resolve(name string, params []float64, args []event.Type) (*Function, error
 		}
 		values = args[:len(args)-1]
 	}
-	if len(values) != b.takes && (b.batch != "count" || len(values) != 0) {
-		return nil, fmt.Errorf("%s takes %s, not %d", name, [...]string{"no value", "one value", "two values"}[b.takes], len(values))
+	if err := b.count(name, len(values)); err != nil {
+		return nil, err
 	}
 	plain := make([]event.Type, len(values))
 	nullable := false
@@ -110,6 +111,17 @@ func Resolve(name string, params []float64, args []event.Type) (*Function, error
 	return f, nil
 }
 
+// count checks the number of values.
+func (b base) count(name string, n int) error {
+	switch {
+	case n == b.takes, n > b.takes && b.more, n == 0 && b.batch == "count":
+		return nil
+	case b.takes == 1:
+		return fmt.Errorf("%s takes one value, not %d", name, n)
+	}
+	return fmt.Errorf("%s takes %d values, not %d", name, b.takes, n)
+}
+
 // errTypes says no more than that the function does not take the types.
 var errTypes = errors.New("no such types")
 
@@ -137,7 +149,7 @@ func flagOf(b base, with combinators, nullable bool, args []event.Type) flagByte
 		return noFlag
 	case with.fill != orNull:
 		return seenFlag
-	case b.takes > 1 && !with.condition:
+	case b.takes > 1 && !with.condition: // uniq and uniqExact are never NULL
 		return constFlag
 	}
 	return noFlag

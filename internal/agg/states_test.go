@@ -134,7 +134,7 @@ func TestResolve(t *testing.T) {
 		{"countDistinct", nil, nil, "takes one number"},
 		{"avgWeighted", nil, []event.Type{tFloat, tInt}, "toFloat64(w)"},
 		{"avgWeighted", nil, []event.Type{tInt, tBool}, "toInt64(w)"},
-		{"covarPop", nil, []event.Type{tFloat}, "takes two values, not 1"},
+		{"covarPop", nil, []event.Type{tFloat}, "takes 2 values, not 1"},
 		{"corr", nil, []event.Type{tFloat, tString}, "does not take values of type Float64, String"},
 		{"groupBitAnd", nil, []event.Type{tFloat}, "does not take values of type Float64"},
 		{"quantileExact", nil, []event.Type{tString}, "does not take values of type String"},
@@ -142,7 +142,9 @@ func TestResolve(t *testing.T) {
 		{"sumIF", nil, []event.Type{tInt, tBool}, "unknown"},
 		{"sum", nil, []event.Type{tString}, "does not take values of type String"},
 		{"sum", nil, nil, "takes one value, not 0"},
-		{"uniq", nil, []event.Type{tInt, tInt}, "takes one value, not 2"},
+		{"sum", nil, []event.Type{tInt, tInt}, "takes one value, not 2"},
+		{"uniq", nil, nil, "takes one value, not 0"},
+		{"quantileTDigestWeighted", nil, []event.Type{tFloat, tInt}, "toUInt64(w)"},
 		{"sumIf", nil, []event.Type{tInt}, "condition of type Bool"},
 		{"sumIf", nil, nil, "condition of type Bool"},
 		{"sum", []float64{1}, []event.Type{tInt}, "takes no parameters"},
@@ -187,6 +189,10 @@ func fuzzed(t testing.TB) []*agg.Function {
 		resolve(t, "quantileExact", nil, tFloat),
 		resolve(t, "quantileExactLow", nil, tBool),
 		resolve(t, "sumDistinct", nil, tFloat),
+		resolve(t, "groupBitmap", nil, tInt),
+		resolve(t, "uniqExact", nil, tString, tInt),
+		resolve(t, "quantileTDigestWeighted", nil, tFloat, tUInt),
+		resolve(t, "groupBitmap", nil, tBool),
 		resolve(t, "avgOrNull", nil, tInt),
 		resolve(t, "uniqExactDistinctOrDefaultIf", nil, tUInt.OrNull(), tBool),
 	}
@@ -203,6 +209,8 @@ func FuzzMerge(f *testing.F) {
 	}
 	for _, state := range []string{
 		"0002A494B51CFD9FBFBC", "0400000061626300", "010400000061626300", "030000803F0000803F000000400000803F000040400000803F",
+		"011B0100000000000000000000003B3000000100002700010000002700", "000205000000000000000700000000000000",
+		"020000006100010100000000000000", "0202000000000000000100000000000000",
 		"01010000B0400000803F", "0000000000000C4001", "10FFFFFFFF0F", "FFFFFF7F00", "FFFFFFFFFFFFFFFFFF01",
 	} {
 		for i := range functions {

@@ -11,7 +11,7 @@ const maxExactKeys = 1 << (maxBlockClass - 1)
 
 // keyCodec turns values into keys of a set, and keys into bytes of a state.
 type keyCodec[K setKey] struct {
-	of     func(v *event.Vector, i int) K
+	of     func(args []*event.Vector, i int) K
 	width  int // of a key in a state
 	read   func(b []byte) K
 	append func(dst []byte, k K) []byte
@@ -21,7 +21,7 @@ type keyCodec[K setKey] struct {
 func valueKeys(kind event.Kind) keyCodec[key64] {
 	width := widthOf(kind)
 	return keyCodec[key64]{
-		of:    func(v *event.Vector, i int) key64 { return key64(bitsAt(v, i)) },
+		of:    func(args []*event.Vector, i int) key64 { return key64(bitsAt(args[0], i)) },
 		width: width,
 		read: func(b []byte) key64 {
 			bits, _, _ := readFixed(b, width) // the caller has looked at the length
@@ -31,10 +31,11 @@ func valueKeys(kind event.Kind) keyCodec[key64] {
 	}
 }
 
-// hashKeys has hashes of strings and of the 8 bytes of times as keys, as ClickHouse does:
-// two of them being equal is beyond hope.
-func hashKeys(kind event.Kind) keyCodec[key128] {
-	c := keyCodec[key128]{
+// hashKeys has hashes of the bytes of values as keys, as ClickHouse does for strings, times
+// and several values: two of them being equal is beyond hope.
+func hashKeys() keyCodec[key128] {
+	var text []byte // scratch
+	return keyCodec[key128]{
 		width: 16,
 		read: func(b []byte) key128 {
 			return key128{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}
@@ -42,19 +43,27 @@ func hashKeys(kind event.Kind) keyCodec[key128] {
 		append: func(dst []byte, k key128) []byte {
 			return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(dst, k.lo), k.hi)
 		},
-		of: func(v *event.Vector, i int) key128 { return sipHash128(v.Str.At(i)) },
+		of: func(args []*event.Vector, i int) key128 {
+			if len(args) == 1 && args[0].Type.Kind == event.String {
+				return sipHash128(args[0].Str.At(i))
+			}
+			text = text[:0]
+			for _, v := range args {
+				if v.Type.Kind == event.String {
+					// With the zero byte behind it, as the engine has strings in memory.
+					x := v.Str.At(i)
+					text = append(binary.LittleEndian.AppendUint64(text, uint64(len(x)+1)), x...)
+					text = append(text, 0)
+				} else {
+					text = appendFixed(text, bitsAt(v, i), widthOf(v.Type.Kind))
+				}
+			}
+			return sipHash128(text)
+		},
 	}
-	if kind != event.String {
-		c.of = func(v *event.Vector, i int) key128 {
-			var ticks [8]byte
-			binary.LittleEndian.PutUint64(ticks[:], uint64(v.I64[i]))
-			return sipHash128(ticks[:])
-		}
-	}
-	return c
 }
 
-// exactUniques is uniqExact: the set of all values of a group.
+// exactUniques is uniqExact: the set of all values, or rows of several values, of a group.
 //
 // Its state is the number of keys as VarUInt and then the keys, in any order.
 type exactUniques[K setKey] struct {
@@ -66,10 +75,9 @@ type exactUniques[K setKey] struct {
 func bindUniqExact(args []event.Type, _ []float64) (kernel, error) {
 	kind := args[0].Kind
 	k := kernel{result: event.Type{Kind: event.UInt64}}
-	switch kind {
-	case event.String, event.DateTime64:
-		k.states = func() States { return &exactUniques[key128]{codec: hashKeys(kind)} }
-	default:
+	if len(args) > 1 || kind == event.String || kind == event.DateTime64 {
+		k.states = func() States { return &exactUniques[key128]{codec: hashKeys()} }
+	} else {
 		k.states = func() States { return &exactUniques[key64]{codec: valueKeys(kind)} }
 	}
 	return k, nil
@@ -84,7 +92,7 @@ func (u *exactUniques[K]) Reset() {
 
 func (u *exactUniques[K]) Update(groups []uint32, args []*event.Vector) {
 	for i, g := range groups {
-		insertKey(&u.sets[g], &u.data, u.codec.of(args[0], i))
+		insertKey(&u.sets[g], &u.data, u.codec.of(args, i))
 	}
 }
 

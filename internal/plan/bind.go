@@ -236,8 +236,8 @@ func unknownFunction(e *sql.Call, allowed ...string) error {
 	if agg.Has(e.Name) {
 		return refuse(e.Pos, "aggregate functions stand in the SELECT list and in HAVING of a view", "the aggregate function %s cannot stand here", e.Name)
 	}
-	if instead, ok := agg.OrderDependent(e.Name); ok {
-		return refuse(e.Pos, instead, "%s is refused: its value depends on the order of rows, which the two layers do not share", e.Name)
+	if why, instead, ok := agg.Refused(e.Name); ok {
+		return refuse(e.Pos, instead, "%s is refused: %s", e.Name, why)
 	}
 	if reason, ok := registry.refused[strings.ToLower(e.Name)]; ok {
 		return refuse(e.Pos, reason.hint, "%s is refused: %s", e.Name, reason.why)

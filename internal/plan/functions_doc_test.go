@@ -62,14 +62,17 @@ var aggregateDocs = map[string]string{
 	"groupBitOr":  "`groupBitOr(x)`: OR of the bits.",
 	"groupBitXor": "`groupBitXor(x)`: XOR of the bits.",
 
-	"uniq":      "`uniq(x)`: number of different values, UInt64: exact up to 65,536, then estimated as in ClickHouse.",
-	"uniqExact": "`uniqExact(x)`: number of different values, exact. Keeps them all: 8 to 32 bytes each.",
+	"groupBitmap": "`groupBitmap(x)`: number of different whole numbers, exact, in a Roaring bitmap: small where they are dense.",
 
-	"quantile":          "`quantile(level)(x)`: Float64; in both layers ClickHouse's `quantileTDigest`.",
-	"quantileTDigest":   "`quantileTDigest(level)(x)`: Float64, within 1 % of the rows.",
-	"quantileExact":     "`quantileExact(level)(x)`: the exact quantile, of x's type; at level 0.5 the upper one of two middle values. Keeps all values, 8 bytes each.",
-	"quantileExactLow":  "`quantileExactLow(level)(x)`: the same; at level 0.5 the lower one of two middle values.",
-	"quantileExactHigh": "`quantileExactHigh(level)(x)`: in effect `quantileExact`.",
+	"uniq":      "`uniq(x, …)`: number of different values, or rows of several values, UInt64: exact up to 65,536, then estimated as in ClickHouse.",
+	"uniqExact": "`uniqExact(x, …)`: number of different values, or rows of several values, exact. Keeps them all: 8 to 32 bytes each.",
+
+	"quantile":                "`quantile(level)(x)`: Float64; in both layers ClickHouse's `quantileTDigest`.",
+	"quantileTDigest":         "`quantileTDigest(level)(x)`: Float64, within 1 % of the rows.",
+	"quantileTDigestWeighted": "`quantileTDigestWeighted(level)(x, weight)`: the same, each row counting as often as its weight, UInt64 or Bool, says.",
+	"quantileExact":           "`quantileExact(level)(x)`: the exact quantile, of x's type; at level 0.5 the upper one of two middle values. Keeps all values, 8 bytes each.",
+	"quantileExactLow":        "`quantileExactLow(level)(x)`: the same; at level 0.5 the lower one of two middle values.",
+	"quantileExactHigh":       "`quantileExactHigh(level)(x)`: in effect `quantileExact`.",
 }
 
 // combinatorsDoc stands before the aggregates.
