@@ -55,6 +55,12 @@ var shapes = map[string][]string{
 }
 
 func init() {
+	for _, f := range jsonFunctions {
+		shapes[f.Name] = []string{"({json})", "({json}, {step})", "({json}, {step}, {step})"}
+		if f.Max == 1 {
+			shapes[f.Name] = []string{"({json})"}
+		}
+	}
 	for _, f := range hashFunctions {
 		if _, ok := shapes[f.Name]; !ok {
 			shapes[f.Name] = []string{"({s})", "(i)", "(u)", "(concat({s}, {s}, url))"}
@@ -99,7 +105,8 @@ var words = map[string][]string{
 	"format": {"'%Y-%m-%d %H:%i:%S'", "'%y %c %e %k %h %I %l %s %p'", "'%a %W %b %M'", "'%j %u %w %Q'", "'%G %g %V'", "'%C'", "'%F %D %T %R %r%n%t%%'"},
 	"url":    {"url", "url", "url", "concat(url, s)", "s"}, "ip": {"ip", "ip", "ip", "s"}, "name": {"'x'", "'y'", "'xy'", "''", "'a'"}, "uint32": {"toUInt32(u)", "toUInt32(i)", "toUInt8(j)"},
 	"digest": {"MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512"},
-	"bit":    {"0", "1", "3", "7", "8", "31", "63", "64"},
+	"json":   {"js", "js", "js", "js", "s", "concat('[', js, ',', js, ']')"}, "step": {"'a'", "'b'", "'a b'", "''", "1", "2", "-1", "-2", "0", "'a', 1", "1, 'b'", "'b', 'a'"},
+	"bit": {"0", "1", "3", "7", "8", "31", "63", "64"},
 }
 
 var hole = regexp.MustCompile(`\{([^}]+)\}`)

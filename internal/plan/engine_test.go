@@ -40,16 +40,16 @@ func newTrial(text string) (trial, error) {
 	}
 	t := trial{text: text, user: e.String(), bound: b.(*bound)}
 	// These are the only texts that the binder writes otherwise than the user.
-	t.ownMeaning = strings.Contains(t.bound.text, "< 1099511627776") || strings.Contains(t.bound.text, "materialize(") || strings.Contains(t.user, "assumeNotNull") || guardedCast.MatchString(t.bound.text) || wholeDigest.MatchString(t.user)
+	t.ownMeaning = strings.Contains(t.bound.text, "< 1099511627776") || strings.Contains(t.bound.text, "materialize(") || strings.Contains(t.user, "assumeNotNull") || guardedCast.MatchString(t.bound.text) || ownString.MatchString(t.user)
 	return t, nil
 }
 
 // guardedCast is the binder's text of an integer made of a Float64.
 var guardedCast = regexp.MustCompile(`toU?Int\d+\(if\(`)
 
-// wholeDigest is an expression that is nothing but a digest: its String here is a
-// FixedString there.
-var wholeDigest = regexp.MustCompile(`^(MD5|SHA\d+)\(`)
+// ownString is an expression of a type that is a String here: a FixedString or an Enum
+// there.
+var ownString = regexp.MustCompile(`^(MD5|SHA\d+|JSONType)\(`)
 
 func seed(tb testing.TB) *rand.Rand {
 	s := rand.Uint64()
