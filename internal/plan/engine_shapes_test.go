@@ -52,6 +52,11 @@ var shapes = map[string][]string{
 
 	"cityHash64": {"({s})", "({i})", "({s}, {s})", "({s}, {i}, {s})", "(i, j)"}, "sipHash64": {"({s})", "({i})", "({s}, {s})", "({s}, {i}, {s})", "(i, j)"},
 	"intHash64": {"({i})"}, "intHash32": {"({i})"}, "javaHash": {"({s})"}, "hiveHash": {"({s})"},
+
+	"match": {"({s}, {pattern})", "({s}, {regexp})"}, "countMatches": {"({s}, {regexp})"}, "extract": {"({s}, {pattern})", "({s}, {regexp})"},
+	"regexpExtract":    {"({s}, {pattern})", "({s}, {regexp})", "({s}, {regexp}, 0)", "({s}, {groups}, 2)"},
+	"replaceRegexpOne": {"({s}, {regexp}, {S})", "({s}, {groups}, {by})", "({s}, {pattern}, {S})"},
+	"replaceRegexpAll": {"({s}, {regexp}, {S})", "({s}, {groups}, {by})"}, "regexpQuoteMeta": {"({s})", "(url)"},
 }
 
 func init() {
@@ -106,6 +111,9 @@ var words = map[string][]string{
 	"url":    {"url", "url", "url", "concat(url, s)", "s"}, "ip": {"ip", "ip", "ip", "s"}, "name": {"'x'", "'y'", "'xy'", "''", "'a'"}, "uint32": {"toUInt32(u)", "toUInt32(i)", "toUInt8(j)"},
 	"digest": {"MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512"},
 	"json":   {"js", "js", "js", "js", "s", "concat('[', js, ',', js, ']')"}, "step": {"'a'", "'b'", "'a b'", "''", "1", "2", "-1", "-2", "0", "'a', 1", "1, 'b'", "'b', 'a'"},
+	"pattern": {"'^a*'", "'b?c'", "''", "'(a|)'", "'$'", "'^'", "'.*'", "'(?i)ſ*'"},
+	"regexp":  {"'a'", "'[a-c]+'", "'[0-9]+'", "'^a'", "'b$'", "'(?i)abc'", "'(?i)s|k'", "'a|b|ab'", "'\\\\bab?'", "'(a)(b)?'", "'é'", "'日|e'", "'.'", "'a.'", "'[^a]'", "'.+b'", "'\\\\w+'", "'\\\\s'", "'\\\\d+\\\\.?'", "'(?U)a+b'", "'a{2,3}'", "'x*a'", "'(?m)^a'", "'\\\\x{e9}'"},
+	"groups":  {"'(a)(b)'", "'(a)(b)?'", "'([a-c])([A-C])'", "'(.)(.)'", "'(?P<x>1)|(2)'"}, "by": {"'\\\\2\\\\1'", "'[\\\\0]'", "'\\\\\\\\'", "''", "'x\\\\1\\\\n'", "'\\\\'"},
 	"bit": {"0", "1", "3", "7", "8", "31", "63", "64"},
 }
 

@@ -40,7 +40,7 @@ func newTrial(text string) (trial, error) {
 	}
 	t := trial{text: text, user: e.String(), bound: b.(*bound)}
 	// These are the only texts that the binder writes otherwise than the user.
-	t.ownMeaning = strings.Contains(t.bound.text, "< 1099511627776") || strings.Contains(t.bound.text, "materialize(") || strings.Contains(t.user, "assumeNotNull") || guardedCast.MatchString(t.bound.text) || ownString.MatchString(t.user)
+	t.ownMeaning = strings.Contains(t.bound.text, "< 1099511627776") || strings.Contains(t.bound.text, "materialize(") || strings.Contains(t.bound.text, "toValidUTF8(") && !strings.Contains(t.user, "toValidUTF8(") || strings.Contains(t.user, "assumeNotNull") || guardedCast.MatchString(t.bound.text) || ownString.MatchString(t.user)
 	return t, nil
 }
 

@@ -167,7 +167,7 @@ func digest(name string, size int, f func(dst, s []byte) []byte) Function {
 			}
 			// A cast of the FixedString would lose zero bytes at its end.
 			c.text = fmt.Sprintf("substring(%s(%s), 1, %d)", name, c.args[0].text, size)
-			return textRows(func(_ []operand, rows int) int { return size * rows }, func(dst []byte, args []operand, i int) []byte {
+			return textRows(func(dst []byte, args []operand, i int) []byte {
 				return f(dst, args[0].bytes(i))
 			}), nil
 		},

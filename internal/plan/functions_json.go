@@ -83,8 +83,7 @@ func jsonText(name, path, result, doc string, f func(dst, value []byte) []byte) 
 		if err != nil {
 			return binding{}, err
 		}
-		const growth = 7 // a byte as \u00XX, a digit less before e as zeros
-		return textRows(func(args []operand, rows int) int { return growth * textSize(args[0], rows) }, func(dst []byte, args []operand, i int) []byte {
+		return textRows(func(dst []byte, args []operand, i int) []byte {
 			if value, ok := scalar.FindJSON(args[0].bytes(i), steps); ok {
 				dst = f(dst, value)
 			}
@@ -128,7 +127,7 @@ func jsonType(c *call) (binding, error) {
 	if c.args[0].typ.nullable {
 		return binding{}, refuse(c.args[0].pos, "use ifNull(json, '')", "JSONType takes a String that is not Nullable")
 	}
-	return textRows(func(_ []operand, rows int) int { return len("Object") * rows }, func(dst []byte, args []operand, i int) []byte {
+	return textRows(func(dst []byte, args []operand, i int) []byte {
 		if value, ok := scalar.FindJSON(args[0].bytes(i), steps); ok {
 			return append(dst, scalar.JSONType(value)...)
 		}
