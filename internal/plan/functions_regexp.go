@@ -12,7 +12,7 @@ const (
 
 var regexpFunctions = []Function{
 	{
-		Name: "match", Aliases: []string{"REGEXP_MATCHES"}, Group: groupRegexp, Usage: "match(s, pattern)", Min: 2, Max: 2,
+		Name: "match", Aliases: []string{"REGEXP_MATCHES"}, AnyCase: true, Group: groupRegexp, Usage: "match(s, pattern)", Min: 2, Max: 2,
 		Doc:     "1 where the pattern matches somewhere in s." + re2Doc,
 		Example: "match('millrace', '^mi.+e$')", Result: "1",
 		bind: func(c *call) (binding, error) {
@@ -126,6 +126,9 @@ func regexpReplace(name, example, result, doc string, most int) Function {
 			re, err := take()
 			if err != nil {
 				return binding{}, err
+			}
+			if len(c.args[1].constant.Str.Data) == 0 {
+				return binding{}, refuse(c.args[1].pos, "leave the call out", "an empty pattern replaces nothing in ClickHouse")
 			}
 			text, err := c.constantText(2)
 			if err != nil {
