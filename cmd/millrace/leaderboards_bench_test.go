@@ -47,6 +47,7 @@ func BenchmarkLeaderboards(b *testing.B) {
 			b.Fatalf("%d members of %d, complete: %v", top.Members, boardMembers, top.Provenance.Complete)
 		}
 		b.ReportMetric(boardMembers/time.Since(began).Seconds(), "new-members/s")
+		awaitLake(b, s, boardMembers) // what the events left to do is done
 		kinds := []struct {
 			name string
 			path func() string

@@ -39,6 +39,7 @@ var commands = []command{
 	{"status", "", "show the state of every layer", status},
 	{"errors", "list|replay STREAM", "show or send again what was refused", errorsCommand},
 	{"leaderboard", "[list | top|rank|around|members BOARD …]", "ask leaderboards", leaderboardCommand},
+	{"reports", "[list | runs|run NAME | document NAME RUN | schedule]", "show, run and fetch reports; or run them by their schedules", reportsCommand},
 	{"token", "create [--data DIR] --role ROLE NAME | list | revoke ID", "make, list or revoke tokens", tokenCommand},
 	{"audit", "[--limit N] [--since TIME]", "show who did what, the newest first", auditCommand},
 	{"engine", "fetch", "fetch the embedded ClickHouse engine", engineCommand},

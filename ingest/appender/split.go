@@ -95,7 +95,7 @@ func (a *Appender) assign(b *event.Batch) [][]uint32 {
 	var buf []byte
 	for i := range of {
 		buf = appendKey(buf[:0], b, a.key, i)
-		p := stream.PartitionOf(buf, n)
+		p := event.PartitionOf(buf, n)
 		of[i] = uint16(p)
 		counts[p]++
 	}
@@ -114,7 +114,7 @@ func (a *Appender) assign(b *event.Batch) [][]uint32 {
 // appendKey appends a row's partition key.
 func appendKey(dst []byte, b *event.Batch, columns []int, row int) []byte {
 	for _, c := range columns {
-		dst = stream.AppendKey(dst, &b.Columns[c], row)
+		dst = event.AppendPartitionKey(dst, &b.Columns[c], row)
 	}
 	return dst
 }

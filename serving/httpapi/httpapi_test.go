@@ -37,6 +37,8 @@ type parts struct {
 	query merge.Query
 	err   error // of every part
 	slow  bool  // the merger waits for its context
+	// unmoved is what the merger says of earlier answers.
+	unmoved bool
 
 	request query.Request
 	breaks  bool // the answer to SQL breaks off
@@ -59,6 +61,10 @@ func (m merger) Run(ctx context.Context, q merge.Query) (*merge.Result, error) {
 		return nil, ctx.Err()
 	}
 	return &merge.Result{Batch: answerBatch(), Provenance: merge.Provenance{View: "v", Generation: 3}}, m.err
+}
+
+func (m merger) Unmoved(context.Context, merge.Query, merge.Provenance) (bool, error) {
+	return m.unmoved, nil
 }
 
 type executor struct{ *parts }
@@ -122,7 +128,8 @@ func newSurface(t *testing.T) (*parts, http.Handler) {
 	t.Helper()
 	p := &parts{view: build(t, "CREATE VIEW v AS SELECT page, count() AS n FROM s GROUP BY page, tumble(ts, INTERVAL 5 MINUTE)")}
 	routes := Routes(Options{
-		Views: p, Merger: merger{p}, Executor: executor{p}, Operator: p, Metrics: prometheus.NewRegistry(),
+		Queried: func(time.Duration) {},
+		Views:   p, Merger: merger{p}, Executor: executor{p}, Operator: p, Metrics: prometheus.NewRegistry(),
 		Log: slog.New(slog.DiscardHandler), Limits: query.RoleLimits{access.SQL: {Time: 50 * time.Millisecond, Rows: 9, Prefix: "query."}},
 	})
 	mux := routes.Mux(func(_ route.Route, h http.Handler) http.Handler { return h })

@@ -120,24 +120,24 @@ func unknownMember(s Scope, w Window, text string) error {
 	return problem.New(http.StatusNotFound, "unknown-member", fmt.Sprintf("there is no member %q %s", text, where), "")
 }
 
-// place finds a member's element: nil where it is not ranked. There is a problem where it is
-// not known.
+// place finds a member's element. Where it is not ranked that is nil, and the number of those
+// that are is asked for besides; there is a problem where it is not known.
 func (st *steps) place(m member, unknown error) (element []byte, members int64, err error) {
-	a, err := st.ask(
-		redisboard.Question{What: redisboard.KeysOf, Members: [][]byte{m.key}},
-		redisboard.Question{What: redisboard.Ranked},
-	)
+	key, err := st.key(m)
 	if err != nil {
 		return nil, 0, err
 	}
-	switch key := a[0].Elements[0]; {
-	case key == nil:
-		return nil, 0, unknown
-	case len(key) == 0:
-		return nil, a[1].Count, nil
-	default:
-		return redisboard.Element(key, m.key), a[1].Count, nil
+	if len(key) > 0 {
+		return redisboard.Element(key, m.key), 0, nil
 	}
+	a, err := st.ask(redisboard.Question{What: redisboard.Ranked})
+	if err != nil {
+		return nil, 0, err
+	}
+	if key == nil {
+		return nil, 0, unknown
+	}
+	return nil, a[0].Count, nil
 }
 
 // Rank answers with a member's rank and score.
@@ -152,18 +152,22 @@ func (r *Reader) Rank(ctx context.Context, s Scope, name string) (*Standing, err
 		if err != nil {
 			return err
 		}
-		out.Members = members
 		if element == nil {
-			out.Row, out.Percentile = unranked(m), nil
+			out.Members, out.Row, out.Percentile = members, unranked(m), nil
 			return nil
 		}
-		a, err := st.ask(redisboard.Question{What: redisboard.Better, Bound: st.bound(element)})
+		a, err := st.ask(
+			redisboard.Question{What: redisboard.Ranked},
+			redisboard.Question{What: redisboard.Better, Bound: st.bound(element)},
+		)
 		if err != nil {
 			return err
 		}
-		percentile := 100 * float64(members-a[0].Count) / float64(members)
+		out.Members = a[0].Count
+		better := a[1].Count
+		percentile := 100 * float64(out.Members-better) / float64(out.Members)
 		out.Percentile = &percentile
-		out.Row, err = st.row(element, a[0].Count+1)
+		out.Row, err = st.row(element, better+1)
 		return err
 	})
 	if err != nil {
@@ -188,12 +192,12 @@ func (r *Reader) Around(ctx context.Context, s Scope, name string, n int) (*Answ
 		if err != nil {
 			return err
 		}
-		out.Members = members
 		if element == nil {
-			out.Rows = []Row{unranked(m)}
+			out.Members, out.Rows = members, []Row{unranked(m)}
 			return nil
 		}
 		a, err := st.ask(
+			redisboard.Question{What: redisboard.Ranked},
 			redisboard.Question{What: redisboard.Better, Bound: element},
 			redisboard.Question{What: redisboard.Before, Bound: element, N: n + tieSlack},
 			redisboard.Question{What: redisboard.From, Bound: element, N: n + 1},
@@ -201,12 +205,14 @@ func (r *Reader) Around(ctx context.Context, s Scope, name string, n int) (*Answ
 		if err != nil {
 			return err
 		}
-		shown := min(n, len(a[1].Elements))
-		elements, first := slices.Clone(a[1].Elements[:shown]), a[0].Count-int64(shown)
+		out.Members = a[0].Count
+		better, before, from := a[1].Count, a[2].Elements, a[3].Elements
+		shown := min(n, len(before))
+		elements, first := slices.Clone(before[:shown]), better-int64(shown)
 		slices.Reverse(elements)
-		elements = append(elements, a[2].Elements...)
+		elements = append(elements, from...)
 		if shown > 0 {
-			if rank, ok := st.rankOf(a[1].Elements, shown, a[0].Count); ok {
+			if rank, ok := st.rankOf(before, shown, better); ok {
 				out.Rows, err = st.rowsFrom(elements, first, rank)
 				return err
 			}

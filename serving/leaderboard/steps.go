@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
 	"github.com/millrace/millrace/internal/ranking"
 	"github.com/millrace/millrace/speed/redisboard"
@@ -19,30 +20,36 @@ type steps struct {
 	boards   []redisboard.Board
 	board    *plan.Board
 	instance ranking.Instance
-	at       []redisboard.Checkpoint // by partition, once something was asked
+	at       []*redisboard.Checkpoint // by partition; nil: nothing was asked of it yet
 }
 
-// positions are the entries that the answers cover, by partition; zeros before anything
-// was asked.
+// positions are the entries that the answers cover, by partition; zeros where nothing was
+// asked.
 func (s *steps) positions() []uint64 {
 	positions := make([]uint64, len(s.boards))
 	for p, c := range s.at {
-		positions[p] = c.Seq
+		if c != nil {
+			positions[p] = c.Seq
+		}
 	}
 	return positions
+}
+
+// key asks for the key of one member, of its partition alone: nil where it is not known.
+func (s *steps) key(m member) ([]byte, error) {
+	p := event.PartitionOf(event.AppendPartitionKey(nil, m.name, 0), len(s.boards))
+	readings, err := s.read(p, p+1, redisboard.Question{What: redisboard.KeysOf, Members: [][]byte{m.key}})
+	if err != nil {
+		return nil, err
+	}
+	return readings[0].Answers[0].Elements[0], nil
 }
 
 // ask puts questions to all partitions and adds up their answers: counts are summed,
 // elements are put in the order of the question, and of keys those that are there.
 func (s *steps) ask(questions ...redisboard.Question) ([]redisboard.Answer, error) {
-	for i := range questions {
-		questions[i].Instance = s.instance
-	}
-	readings, err := s.store.Read(s.ctx, s.boards, func(int) []redisboard.Question { return questions })
+	readings, err := s.read(0, len(s.boards), questions...)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.check(readings); err != nil {
 		return nil, err
 	}
 	answers := make([]redisboard.Answer, len(questions))
@@ -71,23 +78,34 @@ func (s *steps) ask(questions ...redisboard.Question) ([]redisboard.Answer, erro
 	return answers, nil
 }
 
-// check sees to it that every partition stands where it stood in the step before.
-func (s *steps) check(readings []redisboard.Reading) error {
-	first := s.at == nil
-	for p, r := range readings {
+// read puts questions to the partitions from one up to another, and sees to it that each
+// stands where it stood in the step before.
+func (s *steps) read(from, to int, questions ...redisboard.Question) ([]redisboard.Reading, error) {
+	for i := range questions {
+		questions[i].Instance = s.instance
+	}
+	readings, err := s.store.Read(s.ctx, s.boards[from:to], func(int) []redisboard.Question { return questions })
+	if err != nil {
+		return nil, err
+	}
+	if s.at == nil {
+		s.at = make([]*redisboard.Checkpoint, len(s.boards))
+	}
+	for i := range readings {
+		r, p := &readings[i], from+i
 		switch {
 		case !r.Ready:
 			s.at = nil
-			return errNotReady
+			return nil, errNotReady
 		case s.instance.Over(s.board, r.Checkpoint.Floor):
-			return errOld
-		case first:
-			s.at = append(s.at, r.Checkpoint)
-		case s.at[p] != r.Checkpoint:
-			return errMoved
+			return nil, errOld
+		case s.at[p] == nil:
+			s.at[p] = &r.Checkpoint
+		case *s.at[p] != r.Checkpoint:
+			return nil, errMoved
 		}
 	}
-	return nil
+	return readings, nil
 }
 
 // union fills the gaps of a list of keys from another.

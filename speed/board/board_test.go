@@ -180,7 +180,7 @@ func (r *rig) append(n int) uint64 {
 func ofFirst(name string) bool {
 	v := event.Vector{Type: event.Type{Kind: event.String}}
 	v.AppendString([]byte(name))
-	return stream.PartitionOf(stream.AppendKey(nil, &v, 0), 2) == 0
+	return event.PartitionOf(event.AppendPartitionKey(nil, &v, 0), 2) == 0
 }
 
 // groups aggregates the log up to an entry, or of epochs at or under the cut.

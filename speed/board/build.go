@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/millrace/millrace/ingest/stream"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/ranking"
 )
@@ -58,8 +57,8 @@ func (s *session) own(members *event.Vector, rows int) []uint32 {
 	own := make([]uint32, 0, rows/partitions)
 	var key []byte
 	for i := range rows {
-		key = stream.AppendKey(key[:0], members, i)
-		if partitions == 1 || stream.PartitionOf(key, partitions) == s.o.Tail.Partition {
+		key = event.AppendPartitionKey(key[:0], members, i)
+		if partitions == 1 || event.PartitionOf(key, partitions) == s.o.Tail.Partition {
 			own = append(own, uint32(i))
 		}
 	}
