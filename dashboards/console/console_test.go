@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,6 +82,9 @@ func TestAssetsAreImmutableAndCompressed(t *testing.T) {
 		}
 		if got := plain.Header().Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
 			t.Errorf("%s: Cache-Control %q", path, got)
+		}
+		if got := packed.Header().Get("Content-Length"); got != strconv.Itoa(packed.Body.Len()) {
+			t.Errorf("%s: Content-Length %s of %d bytes", path, got, packed.Body.Len())
 		}
 		if packed.Header().Get("Content-Encoding") != "gzip" {
 			if !strings.HasSuffix(path, ".woff2") { // compressed by itself

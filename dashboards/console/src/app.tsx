@@ -15,7 +15,7 @@ import { Dialog } from './parts/dialog.tsx';
 import { Empty, LiveMark } from './parts/basics.tsx';
 import { Guard } from './parts/guard.tsx';
 import { listenToKeys } from './state/keys.ts';
-import { pulse, pulseAt, pulseProblem, pulseState } from './state/pulse.ts';
+import { pulse, pulseAt, pulseState } from './state/pulse.ts';
 import { href, place } from './state/router.ts';
 import { describe, hasToken, session, signOut } from './state/session.ts';
 import { chooseTheme, dark } from './state/theme.ts';
@@ -70,7 +70,7 @@ export function App() {
           ? <Empty title="This token may append events, and see nothing."><p>Sign out and use a token with the role read, sql or admin.</p></Empty>
           : page
             ? <Guard key={page.id}><page.component name={place.value.name} /></Guard>
-            : <Empty title={`There is no page “${place.value.page}”.`}><p><a href={href('overview')}>Go to the overview</a></p></Empty>)}
+            : <><h1>Not here</h1><Empty title={`There is no page “${place.value.page}”.`}><p><a href={href('overview')}>Go to the overview</a></p></Empty></>)}
       </main>
       {help && <Help onClose={() => setHelp(false)} />}
     </div>
@@ -88,7 +88,7 @@ function Header({ onHelp }: { onHelp: () => void }) {
       </a>
       <p class="header-state">
         {s.state === 'signed-in' && v && <span class={`health ${v.healthy ? 'good' : 'bad'}`}>{v.word}</span>}
-        {s.state === 'signed-in' && s.who.role !== 'ingest' && !pulseProblem.value && <LiveMark state={pulseState.value} at={pulseAt.value} />}
+        {s.state === 'signed-in' && s.who.role !== 'ingest' && <LiveMark state={pulseState.value} at={pulseAt.value} />}
       </p>
       <div class="header-tools">
         {s.state === 'signed-in' && <span id="name" class="dim" title={describe(s.who)}>{s.who.name} <i>{s.who.role}</i></span>}

@@ -54,6 +54,7 @@ test('a step without events is a gap', () => {
   const at = (minute: number) => ({ time: `2026-01-01 00:0${minute}:00`, n: minute });
   const { plot } = overTime(answer([at(1), at(2), at(5)]), { range: '1h', step: '1m', measure: 'n', split: '' }, Date.UTC(2027, 0, 1));
   assert.deepEqual(plot.series[0]?.values, [1, 2, null, null, 5]);
+  assert.deepEqual(plot.range, [Date.UTC(2026, 11, 31, 23) / 1000, Date.UTC(2027, 0, 1) / 1000], 'the chart spans what was asked for');
   assert.deepEqual(overTime(answer([]), { range: '1h', step: '1m', measure: 'n', split: '' }, 0).plot.x, []);
 });
 

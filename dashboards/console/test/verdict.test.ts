@@ -22,8 +22,12 @@ test('every trouble comes with what to do', () => {
   const parts = ['redis', 'clickhouse', 'query_engine', 'stream clicks', 'view hits', 'leaderboard top', 'batch hits', 'disk'];
   const v = verdict(pulse({ healthy: false, problems: parts.map((part) => ({ part, detail: 'x' })) }));
   assert.equal(v.healthy, false);
-  for (const t of v.troubles) assert.ok(t.advice.length > 20, t.part);
-  assert.match(v.troubles[0]?.advice ?? '', /Redis/);
+  assert.deepEqual(v.causes.map((t) => t.part), ['redis', 'clickhouse', 'query_engine']);
+  assert.equal(v.consequences.length, 5);
+  for (const t of [...v.causes, ...v.consequences]) assert.ok(t.advice.length > 20, t.part);
+  assert.match(v.causes[0]?.advice ?? '', /Redis/);
+  const alone = verdict(pulse({ healthy: false, problems: [{ part: 'batch hits', detail: 'x' }] }));
+  assert.deepEqual([alone.causes.length, alone.consequences.length], [1, 0]);
 });
 
 test('freshness is that of the furthest behind', () => {

@@ -38,6 +38,7 @@ export function subscribe(path: string, listener: Listener): () => void {
   const connect = async (): Promise<void> => {
     const abort = (current = new AbortController());
     let atLeast = 0;
+    let why: Problem | undefined;
     try {
       const reply = await send(path, { signal: abort.signal, headers: headers({ Accept: 'text/event-stream' }), cache: 'no-store' });
       atLeast = await read(reply, abort, (name, value) => {
@@ -51,10 +52,11 @@ export function subscribe(path: string, listener: Listener): () => void {
         listener.state('refused', error.problem);
         return;
       }
-      atLeast = error instanceof ProblemError ? (error.problem.retryAfter ?? 0) : 0;
+      if (error instanceof ProblemError && error.problem.status !== 0) why = { ...error.problem, hint: 'The console tries again by itself.' }; // else nobody answered, which the state says
+      atLeast = why?.retryAfter ?? 0;
     }
     if (closed || current !== abort) return;
-    listener.state('reconnecting');
+    listener.state('reconnecting', why);
     timer = setTimeout(connect, pauseMillis(attempt++, atLeast));
   };
 

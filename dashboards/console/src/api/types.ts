@@ -152,11 +152,6 @@ export interface BoardAnswer {
   provenance: BoardProvenance;
 }
 
-export interface Standing extends BoardRow {
-  members: number;
-  percentile: number | null;
-}
-
 export interface Drift {
   /** The epochs after it up to `to`; null: from the beginning. */
   from: number | null;

@@ -13,7 +13,7 @@ import { RaceFigure } from '../race/race.tsx';
 import { ingestHistory, pulse, pulseAt, pulseProblem, pulseState } from '../state/pulse.ts';
 import { href } from '../state/router.ts';
 import { session } from '../state/session.ts';
-import { freshness, verdict } from '../state/verdict.ts';
+import { freshness, type Verdict, verdict } from '../state/verdict.ts';
 import { now } from '../state/clock.ts';
 import { chief } from './chief.ts';
 
@@ -58,7 +58,7 @@ function Answers({ pulse: p }: { pulse: Pulse }) {
         <p class={`answer-main ${v.healthy ? 'good' : 'bad'}`}>{v.word}</p>
         {v.healthy
           ? <p>Every part answers; up for {span(p.uptime_ms)}.</p>
-          : v.troubles.map((t) => <p key={t.part + t.detail}><b>{t.part}:</b> {t.detail}<br /><span class="dim">{t.advice}</span></p>)}
+          : <Troubles verdict={v} />}
       </section>
       <section class="answer" aria-labelledby="q-fresh">
         <h2 id="q-fresh">How fresh is it?</h2>
@@ -73,6 +73,23 @@ function Answers({ pulse: p }: { pulse: Pulse }) {
           : <><p class={`answer-main ${rejected > 0 ? 'bad' : ''}`}>{exact(rejected)}<small> {rejected === 1 ? 'event' : 'events'}</small></p><Refusals answer={refusals.value?.streams} rejected={rejected} /></>}
       </section>
     </div>
+  );
+}
+
+const shownCauses = 2;
+
+function Troubles({ verdict: v }: { verdict: Verdict }) {
+  const rest = [...v.causes.slice(shownCauses), ...v.consequences];
+  return (
+    <>
+      {v.causes.slice(0, shownCauses).map((t) => <p key={t.part + t.detail}><b>{t.part}:</b> {t.detail}. <span class="dim">{t.advice}</span></p>)}
+      {rest.length > 0 && (
+        <details>
+          <summary>{rest.length} more{v.consequences.length > 0 ? ', which follow from it' : ''}</summary>
+          {rest.map((t) => <p key={t.part + t.detail}><b>{t.part}:</b> {t.detail}</p>)}
+        </details>
+      )}
+    </>
   );
 }
 
@@ -101,10 +118,13 @@ function TopRow({ pulse: p }: { pulse: Pulse }) {
     views.refresh();
   }, [names]);
   const source = chief(p, boards.value?.leaderboards, views.value?.views);
-  const board = useLive<BoardAnswer>(source?.kind === 'board' ? withParams(`/v1/leaderboards/${part(source.name)}/live`, { n: String(topRows), every: '1s' }) : null, 'answer').value;
-  const view = useLive<ViewAnswer>(
-    source?.kind === 'view' ? withParams(`/v1/views/${part(source.name)}/live`, { order: source.measure && `-${source.measure}`, limit: String(topRows), every: '1s' }) : null, 'answer').value;
+  const boardLive = useLive<BoardAnswer>(source?.kind === 'board' ? withParams(`/v1/leaderboards/${part(source.name)}/live`, { n: String(topRows), every: '1s' }) : null, 'answer');
+  const viewLive = useLive<ViewAnswer>(
+    source?.kind === 'view' ? withParams(`/v1/views/${part(source.name)}/live`, { order: source.measure && `-${source.measure}`, limit: String(topRows), every: '1s' }) : null, 'answer');
 
+  const board = boardLive.value;
+  const view = viewLive.value;
+  const problem = boardLive.problem ?? viewLive.problem;
   const rows = board
     ? board.rows.map((r) => ({ name: cell(r.member), value: cell(r.score) }))
     : (view?.data ?? []).map((r) => ({
@@ -116,7 +136,7 @@ function TopRow({ pulse: p }: { pulse: Pulse }) {
     <section class="answer" aria-labelledby="q-top">
       <h2 id="q-top">What is the top row now?</h2>
       {!source && <><p class="answer-main dim">–</p><p>There is no view or leaderboard yet.</p></>}
-      {source && !first && <><p class="answer-main dim">–</p><p>{source.name} has no rows yet.</p></>}
+      {source && !first && <><p class="answer-main dim">–</p><p>{problem ? `${source.name}: ${problem.detail}` : board || view ? `${source.name} has no rows yet.` : `Asking ${source.name}…`}</p></>}
       {source && first && (
         <>
           <p class="answer-main" id="top-row">{first.name}<small> {first.value} {source.measure}</small></p>

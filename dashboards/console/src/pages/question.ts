@@ -112,8 +112,10 @@ export function overTime(answer: ViewAnswer, c: Choice, now: number): Chart {
   const last = times.at(-1) ?? 0;
   const before = times.at(-2);
   const filling = last + step > now / 1000 ? before : undefined;
+  const seconds = ranges.find((r) => r.value === c.range)?.seconds ?? Infinity;
+  const range: [number, number] | undefined = Number.isFinite(seconds) ? [now / 1000 - seconds, now / 1000] : undefined;
   const cut = answer.provenance.cut_time ? Date.parse(answer.provenance.cut_time) / 1000 : undefined;
-  return { plot: { kind: 'line', x: times, series: greatest.map(([name, line]) => ({ name, values: line.values })), cut, filling }, of: lines.size };
+  return { plot: { kind: 'line', x: times, series: greatest.map(([name, line]) => ({ name, values: line.values })), range, cut, filling }, of: lines.size };
 }
 
 const mostPoints = 10_000;

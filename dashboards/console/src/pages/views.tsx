@@ -118,7 +118,7 @@ function OneView({ view: v }: { view: View }) {
           <h2 id="v-rows">{groups.length > 0 ? `By ${groups.join(', ')}` : 'In one row'}</h2>
           {table.value && <p class="dim">{table.value.rows >= tableRows ? `the first ${exact(tableRows)} rows` : count(table.value.rows, 'row')}, {range?.value === 'all' ? 'of all time' : `of the last ${range?.label}`}</p>}
         </div>
-        {timed && table.problem && <ProblemNote problem={table.problem} />}
+        {timed && table.problem && table.problem.detail !== chart.problem?.detail && <ProblemNote problem={table.problem} />}
         {table.value && rows && <DataTable label={`Rows of ${v.name}`} columns={table.value.meta} rows={rows} bar={table.value.meta.findIndex((m) => m.name === choice.measure)} />}
       </section>
       <Definition sql={v.sql} />

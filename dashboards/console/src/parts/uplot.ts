@@ -15,6 +15,8 @@ export interface PlotData {
   x: number[];
   labels?: string[];
   series: PlotSeries[];
+  /** From when to when the chart is, where that is more than its points. */
+  range?: [number, number] | undefined;
   /** The end of what the batch layer covers, in seconds since 1970: a mark in the chart. */
   cut?: number | undefined;
   /** Where the last complete step is: what follows is faint, as it still grows. */
@@ -42,7 +44,7 @@ export function draw(box: HTMLElement, first: PlotData, height: number): Drawing
     legend: { live: true },
     scales: {
       // The first and the last bar are whole.
-      x: first.labels ? { time: false, range: (_, low, high) => [low - 0.6, high + 0.6] } : { time: true },
+      x: first.labels ? { time: false, range: (_, low, high) => [low - 0.6, high + 0.6] } : { time: true, range: (_, low, high) => whole(low, high, data.range) },
       y: { range: (_, low, high) => padded(low, high) },
     },
     axes: [
@@ -98,6 +100,14 @@ function aligned(data: PlotData): uPlot.AlignedData {
   return [data.x, ...data.series.map((s) => s.values)];
 }
 
+/** One point alone stands in the middle of some minutes. */
+function whole(low: number, high: number, range: [number, number] | undefined): [number, number] {
+  if (range) return [Math.min(low ?? range[0], range[0]), Math.max(high ?? range[1], range[1])];
+  return low === high ? [low - aloneSeconds, high + aloneSeconds] : [low, high];
+}
+
+const aloneSeconds = 300;
+
 /** Zero is part of the picture, and nothing touches the frame. */
 function padded(low: number | null, high: number | null): [number, number] {
   const least = Math.min(low ?? 0, 0);
@@ -139,8 +149,9 @@ function markCut(u: uPlot, cut: number | undefined, stroke: string, font: string
   ctx.stroke();
   ctx.font = font.replace('11px', `${11 * devicePixelRatio}px`);
   ctx.textAlign = 'right';
-  ctx.fillText('batch ', x, bbox.top + 12 * devicePixelRatio);
+  const words = 40 * devicePixelRatio;
+  if (x - words > bbox.left) ctx.fillText('batch ', x, bbox.top + 12 * devicePixelRatio);
   ctx.textAlign = 'left';
-  if (x + 40 * devicePixelRatio < bbox.left + bbox.width) ctx.fillText(' speed', x, bbox.top + 12 * devicePixelRatio);
+  if (x + words < bbox.left + bbox.width) ctx.fillText(' speed', x, bbox.top + 12 * devicePixelRatio);
   ctx.restore();
 }

@@ -91,6 +91,7 @@ export function openEditor(box: HTMLElement, o: EditorOptions): Editor {
         spoken.of(language([])),
         syntaxHighlighting(colours), look,
         EditorView.contentAttributes.of({ 'aria-label': 'SQL', spellcheck: 'false', autocapitalize: 'off' }),
+        EditorView.domEventHandlers({ beforeinput: overtype }),
         EditorView.updateListener.of((u) => {
           if (u.docChanged) o.onChange(u.state.doc.toString());
         }),
@@ -115,6 +116,16 @@ export function openEditor(box: HTMLElement, o: EditorOptions): Editor {
     focus: () => view.focus(),
     destroy: () => view.destroy(),
   };
+}
+
+/**
+ * Replaces a selection by what is typed. Left to the browser's own editing, the new text
+ * would get the selection's style in an attribute, which the page's policy refuses.
+ */
+function overtype(e: InputEvent, view: EditorView): boolean {
+  if (e.inputType !== 'insertText' || !e.data || view.composing || view.state.selection.main.empty) return false;
+  view.dispatch(view.state.replaceSelection(e.data), { userEvent: 'input.type', scrollIntoView: true });
+  return true; // the browser's own is off then
 }
 
 function namespace(schema: Schema): SQLNamespace {

@@ -6,16 +6,27 @@ import { span } from '../format/time.ts';
 export interface Verdict {
   healthy: boolean;
   word: string;
-  /** What is wrong and what to do about it, the most important first. */
-  troubles: { part: string; detail: string; advice: string }[];
+  /** What is wrong and what to do about it. */
+  causes: Trouble[];
+  /** What is wrong too, most likely since the causes are. */
+  consequences: Trouble[];
 }
 
+export interface Trouble {
+  part: string;
+  detail: string;
+  advice: string;
+}
+
+const foundations = ['redis', 'clickhouse', 'query_engine'];
+
 export function verdict(p: Pulse): Verdict {
-  if (p.healthy) return { healthy: true, word: 'Healthy', troubles: [] };
-  return {
-    healthy: false, word: 'In trouble',
-    troubles: p.problems.map((x) => ({ part: x.part, detail: x.detail, advice: advice(x.part, x.detail) })),
-  };
+  if (p.healthy) return { healthy: true, word: 'Healthy', causes: [], consequences: [] };
+  const troubles = p.problems.map((x) => ({ part: x.part, detail: x.detail, advice: advice(x.part, x.detail) }));
+  // Streams, views and leaderboards stand on the other parts: when one of these is away, they fail.
+  const causes = troubles.filter((t) => foundations.includes(t.part));
+  if (causes.length === 0) return { healthy: false, word: 'In trouble', causes: troubles, consequences: [] };
+  return { healthy: false, word: 'In trouble', causes, consequences: troubles.filter((t) => !causes.includes(t)) };
 }
 
 function advice(part: string, detail: string): string {
