@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -213,6 +214,7 @@ func TestStubbornQueryIsKilled(t *testing.T) {
 func TestAThousandCancelledQueriesLeakNothing(t *testing.T) {
 	s := newSetting(t)
 	e := s.own(30 * time.Second)
+	s.Log = slog.New(slog.NewTextHandler(t.Output(), nil)) // what is behind a 503
 	if got := s.ask("SELECT sum(n) AS m FROM s, v"); got != "m\n12" {
 		t.Fatal(got)
 	}
