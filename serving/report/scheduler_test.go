@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -117,7 +118,7 @@ func (a *answers) fail(err error) {
 	a.err = err
 }
 
-// sent is what couriers brought, by key: how often, and whether the first time was confirmed.
+// sent is what couriers brought, by key: how often, and the last of it.
 type sent struct {
 	mu    sync.Mutex
 	times map[string]int
@@ -220,6 +221,62 @@ func TestRunsAtItsTicks(t *testing.T) {
 	})
 }
 
+// mortal is a process's courier and its way to the store, which die together: nothing is sent
+// or written after that. It knows what it sent and what of it was written down.
+type mortal struct {
+	*dying
+	sent *sent
+	roll func(n int) int
+	died chan struct{}
+	once sync.Once
+
+	life              sync.Mutex // held over each act: death comes between two
+	brought, recorded map[string]bool
+}
+
+// Deliver implements Courier. It dies before it sends, or after, now and then.
+func (p *mortal) Deliver(ctx context.Context, _ deliver.Target, m *deliver.Message) error {
+	time.Sleep(time.Duration(p.roll(20)) * time.Second)
+	fate := p.roll(4)
+	p.life.Lock()
+	defer p.life.Unlock()
+	if fate == 0 {
+		p.end()
+	}
+	if p.isDead() || ctx.Err() != nil {
+		return errDead
+	}
+	p.sent.add(m)
+	p.brought[m.Key] = true
+	if fate == 1 {
+		p.end()
+	}
+	return nil
+}
+
+func (p *mortal) end() {
+	p.once.Do(func() {
+		p.die()
+		close(p.died)
+	})
+}
+
+// PutNew implements ledger.Store.
+func (p *mortal) PutNew(ctx context.Context, name string, data []byte) (bool, error) {
+	p.life.Lock()
+	defer p.life.Unlock()
+	created, err := p.dying.PutNew(ctx, name, data)
+	var r ledger.Run
+	if created && json.Unmarshal(data, &r) == nil {
+		for i, v := range r.Deliveries {
+			if v.State == ledger.Delivered {
+				p.recorded[fmt.Sprintf("%s.%s.%d", r.Report, r.ID, i)] = true
+			}
+		}
+	}
+	return created, err
+}
+
 // TestManyProcessesUnderKills is random: three processes share a ledger; each dies at a random
 // point of a delivery, again and again, and comes back. Each tick has one run, each delivery
 // is recorded as delivered, and one that a process had recorded is not sent again.
@@ -247,39 +304,33 @@ func processesUnderKills(t *testing.T, seed uint64) {
 	for range 3 {
 		processes.Go(func() {
 			for {
-				store := &dying{memory: w.store}
-				died := make(chan struct{})
-				once := sync.OnceFunc(func() {
-					store.die()
-					close(died)
-				})
-				s, stop := w.start(t, store, func(ctx context.Context, _ deliver.Target, m *deliver.Message) error {
-					if store.isDead() {
-						return errDead
-					}
-					time.Sleep(time.Duration(roll(20)) * time.Second)
-					switch roll(4) {
-					case 0: // before it is sent
-						once()
-						return errDead
-					case 1: // after it is sent, and before that is recorded
-						once()
-						mu.Lock()
-						unsure[m.Key]++
-						kills++
-						mu.Unlock()
-					}
-					return ctx.Err()
-				})
-				_ = s
+				p := &mortal{
+					dying: &dying{memory: w.store}, sent: w.sent, roll: roll, died: make(chan struct{}), brought: map[string]bool{}, recorded: map[string]bool{},
+				}
+				o := w.options(p, nil)
+				o.Courier = p
+				s := Start(o)
+				ended := false
 				select {
-				case <-died:
-					stop()
-					time.Sleep(time.Duration(roll(300)) * time.Second)
+				case <-p.died:
 				case <-end:
-					stop()
+					ended = true
+				}
+				if err := s.Stop(context.Background()); err != nil {
+					t.Error(err)
+				}
+				if ended {
 					return
 				}
+				mu.Lock()
+				for key := range p.brought {
+					if !p.recorded[key] {
+						unsure[key]++
+						kills++
+					}
+				}
+				mu.Unlock()
+				time.Sleep(time.Duration(roll(300)) * time.Second)
 			}
 		})
 	}

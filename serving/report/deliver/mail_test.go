@@ -140,6 +140,16 @@ func TestMailOverImplicitTLS(t *testing.T) {
 	}
 }
 
+// TestAConfirmedMailIsDelivered: what happens to the connection after that is no failure, as
+// the mail would be sent again.
+func TestAConfirmedMailIsDelivered(t *testing.T) {
+	b := mailtest.Start(t, mailtest.Options{PartBadly: true})
+	err := newCourier(t, Options{SMTP: settings(b)}).Deliver(t.Context(), target(t, "mailto:ada@b.example"), message())
+	if err != nil || len(b.Received()) != 1 {
+		t.Errorf("%v, %d mails", err, len(b.Received()))
+	}
+}
+
 func TestMailThatIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		refuse *smtp.SMTPError

@@ -171,6 +171,21 @@ func TestAPausedOwnerIsFenced(t *testing.T) {
 	}
 }
 
+// TestAnOwnerStopsWhenItsLeaseIsOver: also where nobody has taken the run up yet, since
+// somebody may at this moment.
+func TestAnOwnerStopsWhenItsLeaseIsOver(t *testing.T) {
+	c := newClock()
+	l := open(t, c, t.TempDir())
+	claim := begin(t, l, run(c))
+	c.advance(lease)
+	if err := claim.Update(func(r *ledger.Run) { r.Rows = 1 }); !errors.Is(err, ledger.ErrLost) || claim.Context().Err() == nil {
+		t.Errorf("update: %v", err)
+	}
+	if r := newest(t, l); r.Rows != 0 {
+		t.Errorf("it wrote %+v", r.Run)
+	}
+}
+
 // TestTheNumberFencesWithoutAClock: also a process whose clock is behind loses its claim.
 func TestTheNumberFencesWithoutAClock(t *testing.T) {
 	slow, right, dir := newClock(), newClock(), t.TempDir()

@@ -30,6 +30,7 @@ type Options struct {
 	TLS                *tls.Certificate // TLS from the first byte on
 	Refuse             error            // every recipient
 	Hang               <-chan struct{}  // it greets nobody before that is closed
+	PartBadly          bool             // it closes the connection once it has confirmed a mail
 }
 
 // Received is one mail.
@@ -104,11 +105,12 @@ func (s *Server) NewSession(c *smtp.Conn) (smtp.Session, error) {
 		<-s.o.Hang
 	}
 	_, secure := c.TLSConnectionState()
-	return &session{server: s, mail: Received{Secure: secure}, known: s.o.Username == ""}, nil
+	return &session{server: s, conn: c, mail: Received{Secure: secure}, known: s.o.Username == ""}, nil
 }
 
 type session struct {
 	server *Server
+	conn   *smtp.Conn
 	mail   Received
 	known  bool
 }
@@ -155,8 +157,12 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-// Reset implements smtp.Session.
-func (s *session) Reset() {}
+// Reset implements smtp.Session. The server calls it when it has answered DATA.
+func (s *session) Reset() {
+	if s.server.o.PartBadly && s.mail.Data != nil {
+		_ = s.conn.Conn().Close()
+	}
+}
 
 // Logout implements smtp.Session.
 func (s *session) Logout() error { return nil }
