@@ -184,6 +184,8 @@ func (f formatter) float(v float64) string {
 		return "−∞"
 	case !plain(v):
 		return minus(strconv.FormatFloat(v, 'g', maxDecimals, 64))
+	case v == 0:
+		v = 0 // without the sign that zero may have
 	}
 	return grouped(strconv.FormatFloat(v, 'f', f.decimals, 64))
 }

@@ -3,14 +3,11 @@ package render
 import (
 	"bytes"
 	"fmt"
-	"html"
 	"image/color"
 	"image/png"
 	"strings"
 
-	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // Chart is how a report draws its rows.
@@ -76,23 +73,6 @@ const (
 	maxSide = 4096
 )
 
-// SVG draws the document's chart in CSS pixels.
-func SVG(d *Document, width, height int) ([]byte, error) {
-	width, height = side(width), side(height)
-	canvas := vgsvg.New(pixels(float64(width)), pixels(float64(height)))
-	if err := drawOn(canvas, d, width, height, true); err != nil {
-		return nil, fmt.Errorf("draw chart as SVG: %w", err)
-	}
-	var out bytes.Buffer
-	if _, err := canvas.WriteTo(&out); err != nil {
-		return nil, fmt.Errorf("write SVG: %w", err)
-	}
-	// What the picture shows, for those who do not see it, and fonts for those who lack ours.
-	label := fmt.Sprintf(`<svg role="img" aria-label="%s" `, html.EscapeString(describeChart(d)))
-	picture := bytes.Replace(out.Bytes(), []byte("<svg "), []byte(label), 1)
-	return bytes.ReplaceAll(picture, []byte(`style="font-family:Liberation Sans;`), []byte(`style="font-family:Liberation Sans,Arial,Helvetica,sans-serif;`)), nil
-}
-
 // density is how many pixels of a PNG picture a CSS pixel has: screens of phones have two and more.
 const density = 2
 
@@ -114,7 +94,7 @@ func PNG(d *Document, width, height int) ([]byte, error) {
 func side(v int) int { return min(max(v, minSide), maxSide) }
 
 // drawOn draws a picture on a white ground, as it also stands in pages of other colours.
-func drawOn(canvas vg.Canvas, d *Document, width, height int, logical bool) error {
+func drawOn(canvas surface, d *Document, width, height int, logical bool) error {
 	f, err := loadFonts()
 	if err != nil {
 		return err

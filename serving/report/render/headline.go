@@ -130,10 +130,10 @@ func readable(v float64) string {
 }
 
 func change(before, after float64) string {
-	switch {
-	case before == after:
+	switch before {
+	case after:
 		return "as the value before"
-	case before == 0:
+	case 0:
 		return "0 before"
 	}
 	percent := (after - before) / math.Abs(before) * 100

@@ -215,9 +215,7 @@ func (p *pen) textWidth(size float64, bold bool, text string) float64 {
 	return p.fonts.measure(p.fonts.face(size, bold), p.fonts.drawable(text))
 }
 
-func (f fonts) measure(face font.Face, text string) float64 {
-	return float64(face.Width(text) / pixels(1))
-}
+func (f fonts) measure(face font.Face, text string) float64 { return inPixels(face.Width(text)) }
 
 // fit shortens text to a width.
 func (p *pen) fit(size float64, bold bool, text string, width float64) string {

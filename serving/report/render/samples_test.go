@@ -125,7 +125,7 @@ func everyType(tick time.Time) render.Table {
 			{"שלום עולם 123", uint64(2026), int64(0), 1.0 / 3, "1", tick, nil, true, "{}"},
 			{"مرحبا", uint64(1), int64(1), 1e300, "1", tick, nil, true, ""},
 			{"日本語 🚀 \u202Eevil\u202C", uint64(1), int64(1), 1e-12, "1", tick, nil, true, "tab\there"},
-			{"control \x00\x07\x1b and bad \xff\xfe", uint64(1), int64(1), -0.0, "1", tick, nil, true, "line\nbreak"},
+			{"control \x00\x07\x1b and bad \xff\xfe", uint64(1), int64(1), math.Copysign(0, -1), "1", tick, nil, true, "line\nbreak"},
 		}}
 }
 
