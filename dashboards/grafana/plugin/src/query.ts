@@ -38,6 +38,7 @@ export interface MillraceQuery extends DataQuery {
   live?: boolean;
 }
 
+/** What a new query begins with. */
 export const defaultQuery: Omit<MillraceQuery, 'refId'> = { mode: 'view', format: 'time_series', by: [], step: '' };
 
 /** What a dashboard's variable asks for. */
@@ -58,6 +59,11 @@ export interface MillraceOptions extends DataSourceJsonData {
 export interface MillraceSecureOptions {
   token?: string;
   tlsCACert?: string;
+}
+
+/** hasFormat reports whether answers of such a query can be shaped; the others are tables. */
+export function hasFormat(query: MillraceQuery): boolean {
+  return query.mode === 'view' || query.mode === 'sql';
 }
 
 /** isComplete reports whether a query says enough to be run. */

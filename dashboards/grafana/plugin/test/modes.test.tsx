@@ -8,7 +8,7 @@ import { Failure, leaderboards, startGrafana } from './grafana';
 test('a leaderboard is chosen, with one of its windows', async () => {
   const grafana = startGrafana();
   grafana.server.resource('leaderboards', leaderboards);
-  const edited = editQuery(grafana, { mode: 'leaderboard' });
+  const edited = editQuery(grafana, { mode: 'leaderboard', format: 'time_series' });
   await choose('Leaderboard', 'top_players');
   expect(await options('Window')).toEqual(['all', 'day']);
   await userEvent.keyboard('{Escape}');
@@ -16,6 +16,7 @@ test('a leaderboard is chosen, with one of its windows', async () => {
   await userEvent.fill(screen.getByRole('spinbutton', { name: 'Members' }), '25');
   await flip('Live');
   expect(edited.query()).toMatchObject({ mode: 'leaderboard', board: 'top_players', window: 'day', n: 25, live: true });
+  expect(edited.query().format).toBeUndefined();
   expect(screen.queryByRole('radiogroup', { name: 'Format' })).toBeNull();
   await expectAccessible();
   await page.screenshot({ path: '../artefacts/leaderboard.png' });

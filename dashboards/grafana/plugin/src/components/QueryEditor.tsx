@@ -3,7 +3,7 @@ import { InlineField, InlineFieldRow, InlineSwitch, RadioButtonGroup } from '@gr
 import React, { useId } from 'react';
 
 import type { MillraceDataSource } from '../datasource';
-import { canStream, defaultQuery, type MillraceOptions, type MillraceQuery, type QueryFormat, type QueryMode } from '../query';
+import { canStream, defaultQuery, hasFormat, type MillraceOptions, type MillraceQuery, type QueryFormat, type QueryMode } from '../query';
 import { LeaderboardEditor } from './LeaderboardEditor';
 import { OperationsEditor } from './OperationsEditor';
 import { SqlEditor } from './SqlEditor';
@@ -26,12 +26,17 @@ const formats: Array<SelectableValue<QueryFormat>> = [
 
 export function QueryEditor(props: Props) {
   const { query: stored, onChange, onRunQuery, app } = props;
-  const query = { ...defaultQuery, ...stored };
+  // No other default is filled in here: a stored query means what it says, and what it leaves out.
+  const query: MillraceQuery = { ...stored, mode: stored.mode ?? defaultQuery.mode };
   const id = useId();
 
   const change = (changed: Partial<MillraceQuery>) => {
     const next = { ...query, ...changed };
-    onChange({ ...next, live: canStream(next) ? next.live : undefined });
+    onChange({
+      ...next,
+      format: hasFormat(next) ? next.format : undefined,
+      live: canStream(next) ? next.live : undefined,
+    });
   };
   const changeAndRun = (changed: Partial<MillraceQuery>) => {
     change(changed);
@@ -40,7 +45,6 @@ export function QueryEditor(props: Props) {
 
   // An alert rule is evaluated without anybody to stream to.
   const offersLive = app !== CoreApp.UnifiedAlerting && canStream(query);
-  const hasFormat = query.mode === 'view' || query.mode === 'sql';
   const editor = { ...props, query, change, changeAndRun };
 
   return (
@@ -54,12 +58,12 @@ export function QueryEditor(props: Props) {
             onChange={(mode) => changeAndRun({ mode })}
           />
         </InlineField>
-        {hasFormat && (
+        {hasFormat(query) && (
           <InlineField label="Format" labelWidth={14}>
             <RadioButtonGroup
               aria-label="Format"
               options={formats}
-              value={query.format}
+              value={query.format ?? defaultQuery.format}
               onChange={(format) => changeAndRun({ format })}
             />
           </InlineField>
