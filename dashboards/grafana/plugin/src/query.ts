@@ -33,6 +33,7 @@ export interface MillraceQuery extends DataQuery {
   table?: OperationsTable;
 
   sql?: string;
+  /** Without it a time series of a view or SQL, a table of the others. */
   format?: QueryFormat;
   /** Stream the answer over Grafana Live whenever it changes. */
   live?: boolean;
@@ -59,11 +60,6 @@ export interface MillraceOptions extends DataSourceJsonData {
 export interface MillraceSecureOptions {
   token?: string;
   tlsCACert?: string;
-}
-
-/** hasFormat reports whether answers of such a query can be shaped; the others are tables. */
-export function hasFormat(query: MillraceQuery): boolean {
-  return query.mode === 'view' || query.mode === 'sql';
 }
 
 /** isComplete reports whether a query says enough to be run. */

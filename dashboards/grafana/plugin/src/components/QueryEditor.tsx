@@ -3,7 +3,7 @@ import { InlineField, InlineFieldRow, InlineSwitch, RadioButtonGroup } from '@gr
 import React, { useId } from 'react';
 
 import type { MillraceDataSource } from '../datasource';
-import { canStream, defaultQuery, hasFormat, type MillraceOptions, type MillraceQuery, type QueryFormat, type QueryMode } from '../query';
+import { canStream, defaultQuery, type MillraceOptions, type MillraceQuery, type QueryFormat, type QueryMode } from '../query';
 import { LeaderboardEditor } from './LeaderboardEditor';
 import { OperationsEditor } from './OperationsEditor';
 import { SqlEditor } from './SqlEditor';
@@ -18,11 +18,16 @@ const modes: Array<SelectableValue<QueryMode>> = [
   { value: 'operations', label: 'Operations', description: 'What the server says of its own work' },
 ];
 
-const formats: Array<SelectableValue<QueryFormat>> = [
-  { value: 'time_series', label: 'Time series' },
-  { value: 'table', label: 'Table' },
-  { value: 'logs', label: 'Logs' },
-];
+const table = { value: 'table', label: 'Table' } as const;
+const timeSeries = { value: 'time_series', label: 'Time series' } as const;
+
+/** The formats of each mode, the first one where none is chosen. */
+const formats: Record<QueryMode, Array<SelectableValue<QueryFormat>>> = {
+  view: [timeSeries, table],
+  sql: [timeSeries, table, { value: 'logs', label: 'Logs' }],
+  leaderboard: [table, { value: 'time_series', label: 'Numbers', description: 'One for each member, as alert rules take them' }],
+  operations: [],
+};
 
 export function QueryEditor(props: Props) {
   const { query: stored, onChange, onRunQuery, app } = props;
@@ -32,11 +37,7 @@ export function QueryEditor(props: Props) {
 
   const change = (changed: Partial<MillraceQuery>) => {
     const next = { ...query, ...changed };
-    onChange({
-      ...next,
-      format: hasFormat(next) ? next.format : undefined,
-      live: canStream(next) ? next.live : undefined,
-    });
+    onChange({ ...next, live: canStream(next) ? next.live : undefined });
   };
   const changeAndRun = (changed: Partial<MillraceQuery>) => {
     change(changed);
@@ -55,15 +56,15 @@ export function QueryEditor(props: Props) {
             aria-label="Ask"
             options={modes}
             value={query.mode}
-            onChange={(mode) => changeAndRun({ mode })}
+            onChange={(mode) => changeAndRun({ mode, format: undefined })}
           />
         </InlineField>
-        {hasFormat(query) && (
+        {formats[query.mode].length > 0 && (
           <InlineField label="Format" labelWidth={14}>
             <RadioButtonGroup
               aria-label="Format"
-              options={formats}
-              value={query.format ?? defaultQuery.format}
+              options={formats[query.mode]}
+              value={query.format ?? formats[query.mode][0]?.value}
               onChange={(format) => changeAndRun({ format })}
             />
           </InlineField>
