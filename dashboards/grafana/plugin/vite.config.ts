@@ -86,7 +86,6 @@ export default defineConfig({
     outDir: 'dist',
     emptyOutDir: true,
     modulePreload: false,
-    sourcemap: true,
     rollupOptions: {
       input: 'src/module.ts',
       preserveEntrySignatures: 'strict',

@@ -33,11 +33,13 @@ export interface MillraceQuery extends DataQuery {
   table?: OperationsTable;
 
   sql?: string;
+  /** Without it a time series of a view or SQL, a table of the others. */
   format?: QueryFormat;
   /** Stream the answer over Grafana Live whenever it changes. */
   live?: boolean;
 }
 
+/** What a new query begins with. */
 export const defaultQuery: Omit<MillraceQuery, 'refId'> = { mode: 'view', format: 'time_series', by: [], step: '' };
 
 /** What a dashboard's variable asks for. */

@@ -16,7 +16,10 @@ test('a leaderboard is chosen, with one of its windows', async () => {
   await userEvent.fill(screen.getByRole('spinbutton', { name: 'Members' }), '25');
   await flip('Live');
   expect(edited.query()).toMatchObject({ mode: 'leaderboard', board: 'top_players', window: 'day', n: 25, live: true });
-  expect(screen.queryByRole('radiogroup', { name: 'Format' })).toBeNull();
+  expect(screen.getByRole('radio', { name: 'Table' })).toBeChecked();
+  screen.getByRole('radio', { name: 'Table' }).focus();
+  await userEvent.keyboard('{ArrowRight}');
+  await waitFor(() => expect(edited.query().format).toBe('time_series'));
   await expectAccessible();
   await page.screenshot({ path: '../artefacts/leaderboard.png' });
 });
@@ -51,10 +54,12 @@ test('operations: a table, live where the server pushes it', async () => {
 test('all of it by keyboard: from mode to mode with the arrows', async () => {
   const grafana = startGrafana();
   grafana.server.resource('views', null).resource('leaderboards', leaderboards);
-  const edited = editQuery(grafana, { mode: 'leaderboard' });
+  const edited = editQuery(grafana, { mode: 'leaderboard', format: 'time_series' });
   screen.getByRole('radio', { name: 'Leaderboard' }).focus();
   await userEvent.keyboard('{ArrowRight}');
   await waitFor(() => expect(edited.query().mode).toBe('operations'));
+  expect(edited.query().format).toBeUndefined(); // of another mode
+  expect(screen.queryByRole('radiogroup', { name: 'Format' })).toBeNull();
   await userEvent.keyboard('{ArrowRight}');
   await waitFor(() => expect(edited.query().mode).toBe('view'));
 });

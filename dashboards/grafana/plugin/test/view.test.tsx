@@ -12,7 +12,7 @@ test('a view is chosen, then its measures and groups', async () => {
   const edited = editQuery(grafana, {});
 
   await choose('View', 'page_hits');
-  expect(edited.query()).toMatchObject({ mode: 'view', view: 'page_hits', by: [], format: 'time_series', step: '' });
+  expect(edited.query()).toMatchObject({ mode: 'view', view: 'page_hits', by: [] });
 
   expect(await options('Measures')).toEqual(['hitsUInt64', 'usersUInt64']);
   await userEvent.keyboard('{Escape}');
@@ -37,6 +37,16 @@ test('no group and group columns exclude each other', async () => {
   await userEvent.keyboard('{Escape}');
   await choose('Group by', 'country');
   expect(edited.query().by).toEqual(['country']);
+});
+
+test('a stored query keeps what it leaves out', async () => {
+  const grafana = startGrafana();
+  grafana.server.resource('views', views);
+  const stored = { mode: 'view' as const, view: 'page_hits' }; // every group column, as provisioned dashboards may say
+  const edited = editQuery(grafana, stored);
+  expect(await screen.findByRole('combobox', { name: 'Group by' })).toHaveAttribute('placeholder', 'Every group column');
+  await userEvent.fill(screen.getByRole('spinbutton', { name: 'Limit' }), '5');
+  expect(edited.query()).toEqual({ refId: 'A', ...stored, limit: 5 });
 });
 
 test('another view forgets the columns of the one before', async () => {

@@ -18,15 +18,21 @@ const modes: Array<SelectableValue<QueryMode>> = [
   { value: 'operations', label: 'Operations', description: 'What the server says of its own work' },
 ];
 
-const formats: Array<SelectableValue<QueryFormat>> = [
-  { value: 'time_series', label: 'Time series' },
-  { value: 'table', label: 'Table' },
-  { value: 'logs', label: 'Logs' },
-];
+const table = { value: 'table', label: 'Table' } as const;
+const timeSeries = { value: 'time_series', label: 'Time series' } as const;
+
+/** The formats of each mode, the first one where none is chosen. */
+const formats: Record<QueryMode, Array<SelectableValue<QueryFormat>>> = {
+  view: [timeSeries, table],
+  sql: [timeSeries, table, { value: 'logs', label: 'Logs' }],
+  leaderboard: [table, { value: 'time_series', label: 'Numbers', description: 'One for each member, as alert rules take them' }],
+  operations: [],
+};
 
 export function QueryEditor(props: Props) {
   const { query: stored, onChange, onRunQuery, app } = props;
-  const query = { ...defaultQuery, ...stored };
+  // No other default is filled in here: a stored query means what it says, and what it leaves out.
+  const query: MillraceQuery = { ...stored, mode: stored.mode ?? defaultQuery.mode };
   const id = useId();
 
   const change = (changed: Partial<MillraceQuery>) => {
@@ -40,7 +46,6 @@ export function QueryEditor(props: Props) {
 
   // An alert rule is evaluated without anybody to stream to.
   const offersLive = app !== CoreApp.UnifiedAlerting && canStream(query);
-  const hasFormat = query.mode === 'view' || query.mode === 'sql';
   const editor = { ...props, query, change, changeAndRun };
 
   return (
@@ -51,15 +56,15 @@ export function QueryEditor(props: Props) {
             aria-label="Ask"
             options={modes}
             value={query.mode}
-            onChange={(mode) => changeAndRun({ mode })}
+            onChange={(mode) => changeAndRun({ mode, format: undefined })}
           />
         </InlineField>
-        {hasFormat && (
+        {formats[query.mode].length > 0 && (
           <InlineField label="Format" labelWidth={14}>
             <RadioButtonGroup
               aria-label="Format"
-              options={formats}
-              value={query.format}
+              options={formats[query.mode]}
+              value={query.format ?? formats[query.mode][0]?.value}
               onChange={(format) => changeAndRun({ format })}
             />
           </InlineField>
