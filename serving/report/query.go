@@ -21,6 +21,11 @@ type Querier interface {
 	Query(ctx context.Context, text, format string, settings map[string]string) (*Answer, error)
 }
 
+// queryWait is how long a query waits until it holds every event that was acknowledged
+// before it: a document is read long after, so that a moment more is better than a gap. One
+// that waited in vain says that it is incomplete.
+const queryWait = 30 * time.Second
+
 // Answer is what a query gives. Its reader closes Body.
 type Answer struct {
 	Body        io.ReadCloser
@@ -41,7 +46,7 @@ type Here struct {
 
 // Query implements Querier.
 func (h Here) Query(ctx context.Context, text, format string, settings map[string]string) (*Answer, error) {
-	r, err := h.Executor.Stream(access.With(ctx, principal), query.Request{Text: text, Format: format, Settings: settings})
+	r, err := h.Executor.Stream(access.With(ctx, principal), query.Request{Text: text, Format: format, Wait: queryWait, Settings: settings})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +70,7 @@ type There struct{ Client *client.Client }
 
 // Query implements Querier.
 func (t There) Query(ctx context.Context, text, format string, settings map[string]string) (*Answer, error) {
-	r, err := t.Client.SQL(ctx, text, client.SQLOptions{Format: format, Settings: settings})
+	r, err := t.Client.SQL(ctx, text, client.SQLOptions{Format: format, Wait: queryWait, Settings: settings})
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,4 @@
 // The built plugin, loaded as Grafana loads it: by SystemJS, with the packages that Grafana shares.
-import * as emotion from '@emotion/css';
 import * as data from '@grafana/data';
 import * as runtime from '@grafana/runtime';
 import * as ui from '@grafana/ui';
@@ -11,7 +10,7 @@ import { expect, test } from 'vitest';
 
 import manifest from '../src/plugin.json';
 
-const shared: Record<string, object> = { '@emotion/css': emotion, '@grafana/data': data, '@grafana/runtime': runtime, '@grafana/ui': ui, react: React, rxjs };
+const shared: Record<string, object> = { '@grafana/data': data, '@grafana/runtime': runtime, '@grafana/ui': ui, react: React, rxjs };
 
 async function built(file: string): Promise<Response> {
   const response = await fetch(`/${file}`);
