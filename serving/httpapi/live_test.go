@@ -114,8 +114,8 @@ func TestAnUnmovedAnswerIsNotReckonedAgain(t *testing.T) {
 }
 
 func TestOneKeyForOneQuestion(t *testing.T) {
-	key := func(query string, every time.Duration, prefix string) string {
-		values, err := url.ParseQuery(query)
+	key := func(parameters string, every time.Duration, prefix string) string {
+		values, err := url.ParseQuery(parameters)
 		if err != nil {
 			t.Fatal(err)
 		}

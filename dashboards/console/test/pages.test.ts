@@ -50,6 +50,13 @@ test('a line for each value, the greatest first, with gaps', () => {
   assert.equal(overTime(answer(rows), { range: '1h', step: '1m', measure: 'n', split: 'page' }, Date.UTC(2027, 0, 1)).plot.filling, undefined);
 });
 
+test('a step without events is a gap', () => {
+  const at = (minute: number) => ({ time: `2026-01-01 00:0${minute}:00`, n: minute });
+  const { plot } = overTime(answer([at(1), at(2), at(5)]), { range: '1h', step: '1m', measure: 'n', split: '' }, Date.UTC(2027, 0, 1));
+  assert.deepEqual(plot.series[0]?.values, [1, 2, null, null, 5]);
+  assert.deepEqual(overTime(answer([]), { range: '1h', step: '1m', measure: 'n', split: '' }, 0).plot.x, []);
+});
+
 test('bars of numbers stand in their order', () => {
   const hours = view({ columns: [{ name: 'hour', type: 'UInt8', role: 'group' }, { name: 'n', type: 'UInt64', role: 'measure' }] });
   const { plot } = byGroup(answer([{ hour: 10, n: 9 }, { hour: 2, n: 5 }]), hours, { range: 'all', step: '1d', measure: 'n', split: '' });

@@ -152,11 +152,6 @@ export interface BoardAnswer {
   provenance: BoardProvenance;
 }
 
-export interface Standing extends BoardRow {
-  members: number;
-  percentile: number | null;
-}
-
 export interface Drift {
   /** The epochs after it up to `to`; null: from the beginning. */
   from: number | null;
@@ -203,22 +198,30 @@ export interface Delivery {
   to: string;
   state: string;
   attempts: number;
-  next_attempt?: string;
+  next_attempt?: string | null;
   error?: string;
 }
 
 export interface ReportRun {
   id: string;
+  /** Of the schedule; of a run by hand, when it was asked for. */
   tick: string;
-  started: string;
+  by_hand: boolean;
+  state: 'running' | 'waiting' | 'delivered' | 'failed' | 'missed';
+  started: string | null;
   finished: string | null;
-  state: string;
   attempts: number;
+  next_attempt: string | null;
+  /** Why there is no document. */
+  error?: string;
+  /** The name of the kept document; none: there is none. */
+  document?: string;
   rows: number;
   bytes: number;
-  error?: string;
-  generations: { name: string; generation: number; cut: number | null }[];
-  deliveries: Delivery[];
+  generations: { name: string; generation: number; cut: number | null }[] | null;
+  deliveries: Delivery[] | null;
+  /** Of a missed run: how many ticks, up to `tick`. */
+  missed_ticks?: number;
 }
 
 export interface Report {
@@ -227,9 +230,11 @@ export interface Report {
   schedule: string;
   time_zone: string;
   format: string;
+  /** Empty: none. */
   chart: string;
-  deliver: string[] | string;
-  missed: string;
+  /** Recipients; of webhooks the host only. */
+  deliver: string[];
+  missed: 'run_last' | 'skip' | 'run_all';
   next: string | null;
   last: ReportRun | null;
 }

@@ -121,7 +121,7 @@ function TopRow({ pulse: p }: { pulse: Pulse }) {
         <>
           <p class="answer-main" id="top-row">{first.name}<small> {first.value} {source.measure}</small></p>
           <ol class="runners" start={2}>{rest.map((r, i) => <li key={i}><span>{r.name}</span> <span class="n">{r.value}</span></li>)}</ol>
-          <p><a href={href(source.kind === 'board' ? 'leaderboards' : 'views', source.name)}>{source.name}, {source.kind === 'board' ? `ranked of ${exact(board?.members ?? 0)}` : 'as a chart'}</a></p>
+          <p><a href={href(source.kind === 'board' ? 'leaderboards' : 'views', source.name)}>{source.name}, {board ? `${board.window.name === 'all' ? 'all time' : `this ${board.window.name}`}, ranked of ${exact(board.members)}` : 'all time, as a chart'}</a></p>
         </>
       )}
     </section>

@@ -5,7 +5,7 @@ import type { Board, Stream, View } from '../api/types.ts';
 import { csv } from '../format/csv.ts';
 import { count } from '../format/numbers.ts';
 import { span } from '../format/time.ts';
-import { Choices, Empty, ProblemNote } from '../parts/basics.tsx';
+import { Choices, Empty, partMissing, ProblemNote } from '../parts/basics.tsx';
 import { download } from '../parts/download.ts';
 import { Plot } from '../parts/plot.tsx';
 import { DataTable } from '../parts/table.tsx';
@@ -67,19 +67,20 @@ export function SQL() {
     setBusy(false);
     return was !== undefined;
   };
-  const latest = useRef({ execute, cancel });
-  latest.current = { execute, cancel };
+  const latest = useRef({ execute, cancel, schema });
+  latest.current = { execute, cancel, schema };
 
   useEffect(() => {
     let gone = false;
-    void import('../sql/editor.ts').then(({ openEditor }) => {
+    import('../sql/editor.ts').then(({ openEditor }) => {
       if (gone || !box.current) return;
       editor.current = openEditor(box.current, {
         text: place.value.params.get('q') ?? draft,
         onRun: () => void latest.current.execute(), onCancel: () => latest.current.cancel(), onChange: (text) => (draft = text),
       });
+      editor.current.setSchema(latest.current.schema);
       editor.current.focus();
-    });
+    }, () => setProblem(partMissing));
     const onKey = (e: KeyboardEvent): void => {
       if (e.key === 'Escape' && latest.current.cancel()) e.preventDefault();
     };
@@ -93,7 +94,7 @@ export function SQL() {
       editor.current = undefined;
     };
   }, []);
-  useEffect(() => editor.current?.setSchema(schema), [schema, editor.current]);
+  useEffect(() => editor.current?.setSchema(schema), [schema]);
 
   const put = (text: string): void => {
     editor.current?.setText(text);
