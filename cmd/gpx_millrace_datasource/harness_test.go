@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -131,7 +132,8 @@ func settings(url, token string) *pluginv2.PluginContext {
 	return &pluginv2.PluginContext{
 		OrgId: 1, PluginId: datasource.PluginID,
 		DataSourceInstanceSettings: &pluginv2.DataSourceInstanceSettings{
-			Id: int64(len(url)+len(token)) + 1, Uid: uid, Name: "Millrace", Url: url, JsonData: []byte(`{"timeoutSeconds":20}`),
+			Id:  int64(len(url)+len(token)) + 1, //nolint:staticcheck // the SDK tells instances apart by it
+			Uid: uid, Name: "Millrace", Url: url, JsonData: []byte(`{"timeoutSeconds":20}`),
 			DecryptedSecureJsonData: secrets, LastUpdatedMS: time.Now().UnixMilli(),
 		},
 	}
@@ -208,7 +210,7 @@ func (g *grafana) call(from *pluginv2.PluginContext, method, url, body string) (
 	if err != nil {
 		g.t.Fatalf("%s %s: %v", method, url, err)
 	}
-	if _, err := reply.Recv(); err != io.EOF {
+	if _, err := reply.Recv(); !errors.Is(err, io.EOF) {
 		g.t.Fatalf("%s %s: more than one answer: %v", method, url, err)
 	}
 	return int(first.Code), string(first.Body)

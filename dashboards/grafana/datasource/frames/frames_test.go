@@ -107,3 +107,20 @@ func TestTooManySeriesAreRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestUnknownAgeIsAWarning: a partition of which the answer holds nothing has no age.
+func TestUnknownAgeIsAWarning(t *testing.T) {
+	for _, c := range []struct {
+		p    client.Partition
+		want data.NoticeSeverity
+	}{
+		{client.Partition{Head: 3}, data.NoticeSeverityWarning},
+		{client.Partition{Position: 2, Head: 3, Arrival: at}, data.NoticeSeverityInfo},
+	} {
+		f := data.NewFrame("")
+		Describe(f, []client.Source{{View: "v", Partitions: []client.Partition{c.p}}}, nil)
+		if n := f.Meta.Notices; len(n) != 1 || n[0].Severity != c.want {
+			t.Errorf("%+v: %v", c.p, n)
+		}
+	}
+}
