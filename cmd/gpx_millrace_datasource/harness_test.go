@@ -30,15 +30,24 @@ import (
 	"github.com/millrace/millrace/serving/client"
 )
 
-func TestMain(m *testing.M) { enginetest.Main(m) }
+func TestMain(m *testing.M) {
+	status := enginetest.Wrap(m).Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+	os.Exit(status)
+}
+
+// built is the folder of the plugin's executable; empty: it is not built yet.
+var built string
 
 // executable builds the plugin once for all tests.
 var executable = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "millrace-plugin-")
-	if err != nil {
+	var err error
+	if built, err = os.MkdirTemp("", "millrace-plugin-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "gpx_millrace_datasource")
+	path := filepath.Join(built, "gpx_millrace_datasource")
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the plugin: %w\n%s", err, out)
 	}
