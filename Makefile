@@ -35,7 +35,8 @@ bench: engine ## Measure: end-to-end rates, freshness, rebuild, and the Go bench
 lint: ## Run golangci-lint with the import rules
 	$(GO) run $(LINT) run ./...
 
-fuzz: ## Fuzz every decoder for FUZZ each (default 30s)
+fuzz: engine ## Fuzz every decoder for FUZZ each (default 30s), and compare every function with the engine at length
+	$(GO) test -run '^TestEngineAgrees$$' -count=1 -v -timeout 60m ./internal/plan -long
 	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $$p | sed 's/func //'); do \
 	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 1x $$p || exit 1; done; done
