@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,15 +30,24 @@ import (
 	"github.com/millrace/millrace/serving/client"
 )
 
-func TestMain(m *testing.M) { enginetest.Main(m) }
+func TestMain(m *testing.M) {
+	status := enginetest.Wrap(m).Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+	os.Exit(status)
+}
+
+// built is the folder of the plugin's executable; empty: it is not built yet.
+var built string
 
 // executable builds the plugin once for all tests.
 var executable = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "millrace-plugin-")
-	if err != nil {
+	var err error
+	if built, err = os.MkdirTemp("", "millrace-plugin-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "gpx_millrace_datasource")
+	path := filepath.Join(built, "gpx_millrace_datasource")
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the plugin: %w\n%s", err, out)
 	}
@@ -131,7 +141,8 @@ func settings(url, token string) *pluginv2.PluginContext {
 	return &pluginv2.PluginContext{
 		OrgId: 1, PluginId: datasource.PluginID,
 		DataSourceInstanceSettings: &pluginv2.DataSourceInstanceSettings{
-			Id: int64(len(url)+len(token)) + 1, Uid: uid, Name: "Millrace", Url: url, JsonData: []byte(`{"timeoutSeconds":20}`),
+			Id:  int64(len(url)+len(token)) + 1, //nolint:staticcheck // the SDK tells instances apart by it
+			Uid: uid, Name: "Millrace", Url: url, JsonData: []byte(`{"timeoutSeconds":20}`),
 			DecryptedSecureJsonData: secrets, LastUpdatedMS: time.Now().UnixMilli(),
 		},
 	}
@@ -208,7 +219,7 @@ func (g *grafana) call(from *pluginv2.PluginContext, method, url, body string) (
 	if err != nil {
 		g.t.Fatalf("%s %s: %v", method, url, err)
 	}
-	if _, err := reply.Recv(); err != io.EOF {
+	if _, err := reply.Recv(); !errors.Is(err, io.EOF) {
 		g.t.Fatalf("%s %s: more than one answer: %v", method, url, err)
 	}
 	return int(first.Code), string(first.Body)

@@ -10,7 +10,7 @@ import (
 )
 
 // flights is about the views of examples/flights, which the demo fills.
-func flights() *dashboard.DashboardBuilder {
+func flights() *builder {
 	whole := func(measures ...string) datasource.Query {
 		return datasource.Query{Mode: "view", View: "airports", By: []string{}, Measures: measures, Format: "time_series", Live: true}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // leaderboards shows any leaderboard; the demo's is the first choice.
-func leaderboards() *dashboard.DashboardBuilder {
+func leaderboards() *builder {
 	top := func(window string, n int, format string) datasource.Query {
 		return datasource.Query{Mode: "leaderboard", Board: "$board", Window: window, N: n, Format: format, Live: true}
 	}

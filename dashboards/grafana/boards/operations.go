@@ -9,7 +9,7 @@ import (
 // operations shows how the server does: the way of the events from the door to the answer.
 // What it draws over time begins when it is opened, since the server keeps no history of
 // itself; a Prometheus that reads /metrics does.
-func operations() *dashboard.DashboardBuilder {
+func operations() *builder {
 	pulse := datasource.Query{Mode: "operations", Table: "pulse", Live: true}
 	ask := func(table string) datasource.Query { return datasource.Query{Mode: "operations", Table: table} }
 	follow := func(table string) datasource.Query {

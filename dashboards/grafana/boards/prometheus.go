@@ -9,7 +9,7 @@ import (
 )
 
 // history is operations over time, from a Prometheus that reads /metrics.
-func history() *dashboard.DashboardBuilder {
+func history() *builder {
 	return newBoard("millrace-history", "Millrace operations, history", "How Millrace did over time, from a Prometheus that reads its /metrics.").
 		Time("now-6h", "now").Refresh("1m").
 		WithVariable(dashboard.NewDatasourceVariableBuilder("prometheus").Label("Prometheus").Type("prometheus")).

@@ -57,7 +57,7 @@ func pretend(t *testing.T, answers map[string]string) string {
 const (
 	viewList   = `{"views":[{"name":"v","pane":60,"state":%q,"columns":[{"name":"city","type":"String","role":"group"},{"name":"n","type":"UInt64","role":"measure"}]}]}`
 	viewAnswer = `{"meta":[{"name":"time","type":"DateTime"},{"name":"n","type":"UInt64"}],"data":[{"time":"2026-01-02 03:04:00","n":%d}],"rows":1,
-		"provenance":{"view":"v","generation":3,"cut":7,"cut_time":"2026-01-02T03:00:00Z","partitions":[{"partition":0,"position":5,"head":9,"lag_ms":%d},{"partition":1,"position":4,"head":4}],"lag_ms":%[2]d,"complete":%v,"rejected":%d}}`
+		"provenance":{"view":"v","generation":3,"cut":7,"cut_time":"2026-01-02T03:00:00Z","partitions":[{"partition":0,"position":5,"head":9,"arrival":"2026-01-02T03:03:00Z","lag_ms":%d},{"partition":1,"position":4,"head":4}],"lag_ms":%[2]d,"complete":%v,"rejected":%d}}`
 )
 
 // TestWhatIsMissingIsSaid asks a view in every state that is not the whole truth.
@@ -72,7 +72,8 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		{"ready", 0, true, 0, nil},
 		{"ready", 4999, true, 0, nil},
 		{"ready", 61_234, true, 0, []string{"1 v lags by 1m1.2s: 1 of 2 partitions have newer events than it shows"}},
-		{"ready", 1500, false, 0, []string{"1 v is incomplete: 1 of 2 partitions have not reached what was acknowledged when it was asked, by 1.5s at most; everything that arrived before 2026-01-02T03:00:00Z is in it (generation 3)"}},
+		{"ready", 300, false, 0, []string{"0 v is incomplete: 1 of 2 partitions"}}, // as it is while events come in
+		{"ready", 7500, false, 0, []string{"1 v is incomplete: 1 of 2 partitions have not reached what was acknowledged when it was asked, by 7.5s at most; everything that arrived before 2026-01-02T03:00:00Z is in it (generation 3)"}},
 		{"backfilling", 0, true, 0, []string{"1 v is backfilling: what it shows is not its whole history yet"}},
 		{"stalled", 9000, true, 2, []string{"1 v is stalled: ", "1 v lags by 9s", "0 v does not hold 2 rows that the stream refused"}},
 	} {

@@ -88,7 +88,7 @@ func (c *channels) find(path string) *Query {
 
 // SubscribeStream implements backend.StreamHandler.
 func (d *Datasource) SubscribeStream(_ context.Context, request *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
-	if d.unusable != nil || d.channels.find(request.Path) == nil {
+	if known := d.channels.find(request.Path) != nil; !known {
 		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusNotFound}, nil
 	}
 	return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusOK}, nil
@@ -110,7 +110,10 @@ func (d *Datasource) RunStream(ctx context.Context, request *backend.RunStreamRe
 		q.mark(f)
 		return sender.SendFrame(f, data.IncludeAll)
 	})
-	if err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // whatever the stream ended with, it was told to
+	}
+	if err == nil {
 		return nil
 	}
 	if f := explain(err); !f.own {

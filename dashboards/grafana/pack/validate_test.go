@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -283,7 +284,7 @@ func checkPictures(a *archive) error {
 		decoder := xml.NewDecoder(bytes.NewReader(f.text))
 		for {
 			t, err := decoder.Token()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

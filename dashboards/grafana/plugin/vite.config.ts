@@ -82,7 +82,6 @@ export default defineConfig({
   esbuild: { jsx: 'transform', jsxFactory: 'React.createElement', jsxFragment: 'React.Fragment' },
   build: {
     target: 'es2022',
-    sourcemap: true, // Grafana's plugin validator asks for module.js.map
     outDir: 'dist',
     emptyOutDir: true,
     modulePreload: false,

@@ -2,6 +2,7 @@ package frames
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -9,8 +10,9 @@ import (
 	"github.com/millrace/millrace/serving/client"
 )
 
-// lagShown is from when on an answer that lags is worth a warning. Answers are a fraction
-// of a second behind when all is well.
+// lagShown is from when on an answer that lags is worth a warning. While events come in,
+// answers are a fraction of a second behind when all is well: a warning that is always
+// there would warn of nothing, so that below this it is a note.
 const lagShown = 5 * time.Second
 
 // Provenance is what a frame says of itself in meta.custom: what it is made of.
@@ -45,25 +47,26 @@ func notices(s client.Source, states map[string]string) []data.Notice {
 		return nil // a stream: every event that was acknowledged
 	}
 	var list []data.Notice
-	warn := func(format string, args ...any) {
-		list = append(list, data.Notice{Severity: data.NoticeSeverityWarning, Text: name + " " + fmt.Sprintf(format, args...), Inspect: data.InspectTypeMeta})
+	say := func(severity data.NoticeSeverity, format string, args ...any) {
+		list = append(list, data.Notice{Severity: severity, Text: name + " " + fmt.Sprintf(format, args...), Inspect: data.InspectTypeMeta})
 	}
 	if state := states[name]; state != "" {
-		warn("is %s: what it shows is not its whole history yet", state)
+		say(data.NoticeSeverityWarning, "is %s: what it shows is not its whole history yet", state)
 	}
 	lag := time.Duration(s.LagMillis) * time.Millisecond
+	severity := data.NoticeSeverityInfo
+	if lag >= lagShown || unknownAge(s.Partitions) {
+		severity = data.NoticeSeverityWarning
+	}
 	switch behind := behind(s.Partitions); {
 	case !s.Complete:
-		warn("is incomplete: %d of %d partitions have not reached what was acknowledged when it was asked, by %s at most%s",
+		say(severity, "is incomplete: %d of %d partitions have not reached what was acknowledged when it was asked, by %s at most%s",
 			behind, len(s.Partitions), round(lag), upTo(s))
 	case lag >= lagShown:
-		warn("lags by %s: %d of %d partitions have newer events than it shows", round(lag), behind, len(s.Partitions))
+		say(severity, "lags by %s: %d of %d partitions have newer events than it shows", round(lag), behind, len(s.Partitions))
 	}
 	if s.Rejected > 0 {
-		list = append(list, data.Notice{
-			Severity: data.NoticeSeverityInfo, Inspect: data.InspectTypeMeta,
-			Text: fmt.Sprintf("%s does not hold %s that the stream refused; millrace errors list shows them with their reasons", name, rows(s.Rejected)),
-		})
+		say(data.NoticeSeverityInfo, "does not hold %s that the stream refused; millrace errors list shows them with their reasons", rows(s.Rejected))
 	}
 	return list
 }
@@ -77,6 +80,12 @@ func behind(partitions []client.Partition) int {
 		}
 	}
 	return n
+}
+
+// unknownAge tells whether a partition that is behind has nothing in the answer that could
+// say by how much.
+func unknownAge(partitions []client.Partition) bool {
+	return slices.ContainsFunc(partitions, func(p client.Partition) bool { return p.Position < p.Head && p.Arrival.Unix() <= 0 })
 }
 
 // upTo says where the batch layer ends, which is what an incomplete answer has at least.
