@@ -7,7 +7,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help build run engine test test-parts bench lint fuzz mutate tracker clean
+.PHONY: help build run engine test test-parts bench lint fuzz mutate tracker console clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ mutate: engine ## Break the exactness on purpose and see the exactness test fail
 
 tracker: ## Make the small form of the JavaScript tracker again
 	$(GO) test ./dashboards/tracker -run TestScriptIsTheSourceMadeSmall -update
+
+console: ## Build the web console into dashboards/console/dist (npm, esbuild)
+	$(GO) test ./dashboards/console -run TestDistIsBuiltFromSources -count=1 -update
 
 clean: ## Remove what was built and the demo's data
 	rm -rf bin data

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/millrace/millrace/batch/ledger"
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/clickhouse/enginetest"
@@ -127,7 +128,7 @@ func newLake(tb testing.TB, ttl, grace time.Duration) *lake {
 		tb.Fatal(err)
 	}
 	l.runner = New(Options{
-		Engine: l.engine, Publications: publication.Open(l.store), Speed: &l.speed, Grace: grace,
+		Engine: l.engine, Publications: publication.Open(l.store), Ledger: ledger.Open(l.store), Speed: &l.speed, Grace: grace,
 		TableName: func(id string) string { return "mr_view_" + id },
 		Files: func(files []seal.File, schema *event.Schema) string {
 			var paths []string

@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/millrace/millrace/batch/ledger"
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/event"
@@ -43,6 +44,7 @@ type Speed interface {
 type Options struct {
 	Engine       Engine
 	Publications *publication.Authority
+	Ledger       *ledger.Ledger
 	Speed        Speed
 	// TableName names the batch table of a view, unquoted.
 	TableName func(viewID string) string
@@ -59,9 +61,11 @@ type Runner struct {
 	o       Options
 	runs    *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
+	drifted *prometheus.GaugeVec
 
-	mu    sync.Mutex
-	views map[string]*state // by view id
+	mu      sync.Mutex
+	views   map[string]*state     // by view id
+	running map[string]ledger.Run // by view id
 }
 
 // state is what the runner remembers of a view.
@@ -75,16 +79,19 @@ type state struct {
 // New returns a runner.
 func New(o Options) *Runner {
 	r := &Runner{
-		o: o, views: map[string]*state{},
+		o: o, views: map[string]*state{}, running: map[string]ledger.Run{},
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "millrace_batch_runs_total", Help: "Batch runs by view and outcome.",
 		}, []string{"view", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "millrace_batch_run_seconds", Help: "Time of a batch run, by view.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 18),
 		}, []string{"view"}),
+		drifted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "millrace_batch_drift_events", Help: "Events that batch counted more than speed in the epochs of the last run that compared them; anything but 0 is a defect.",
+		}, []string{"view"}),
 	}
 	if o.Metrics != nil {
-		o.Metrics.MustRegister(r.runs, r.seconds)
+		o.Metrics.MustRegister(r.runs, r.seconds, r.drifted)
 	}
 	return r
 }
@@ -116,26 +123,74 @@ func (r *Runner) Run(ctx context.Context, v *catalog.View, lake *seal.Index, who
 		return nil, fmt.Errorf("batch run of view %s: %w", v.Plan.Name, err)
 	}
 	defer unlock()
-	start := time.Now()
-	m, err := r.run(ctx, v, lake, whole)
-	outcome := "published"
+	old, err := r.o.Publications.Current(ctx, v.ID)
 	if err != nil {
-		outcome = "failed"
+		return nil, fmt.Errorf("batch run of view %s: %w", v.Plan.Name, err)
+	}
+	record := ledger.Run{Kind: ledger.Batch, State: ledger.Running, Started: time.Now().UTC()}
+	switch {
+	case old == nil:
+		record.Kind = ledger.Backfill
+		old, whole = &publication.Manifest{View: v.ID, Cut: event.NoEpoch}, true
+	case whole:
+		record.Kind = ledger.Rebuild
+	}
+	r.begin(v, record)
+	m, err := r.run(ctx, v, lake, old, whole, &record)
+	if err != nil {
 		err = fmt.Errorf("batch run of view %s: %w", v.Plan.Name, err)
 	}
-	r.runs.WithLabelValues(v.Plan.Name, outcome).Inc()
-	r.seconds.WithLabelValues(v.Plan.Name).Observe(time.Since(start).Seconds())
+	r.end(ctx, v, record, err)
 	return m, err
 }
 
-func (r *Runner) run(ctx context.Context, v *catalog.View, lake *seal.Index, whole bool) (*publication.Manifest, error) {
-	old, err := r.o.Publications.Current(ctx, v.ID)
-	if err != nil {
-		return nil, err
+// begin shows a run as one that runs.
+func (r *Runner) begin(v *catalog.View, record ledger.Run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running[v.ID] = record
+}
+
+// end counts a run and enters it in the ledger, unless there was nothing to do.
+func (r *Runner) end(ctx context.Context, v *catalog.View, record ledger.Run, err error) {
+	r.mu.Lock()
+	delete(r.running, v.ID)
+	r.mu.Unlock()
+	record.Finished = time.Now().UTC()
+	outcome := "published"
+	switch {
+	case err != nil && ctx.Err() != nil:
+		outcome, record.State = "cancelled", ledger.Cancelled
+	case err != nil:
+		outcome, record.State, record.Error = "failed", ledger.Failed, err.Error()
+	case record.Generation == 0:
+		outcome = "unchanged"
+	default:
+		record.State = ledger.Published
 	}
-	if old == nil {
-		old, whole = &publication.Manifest{View: v.ID, Cut: event.NoEpoch}, true
+	r.runs.WithLabelValues(v.Plan.Name, outcome).Inc()
+	r.seconds.WithLabelValues(v.Plan.Name).Observe(record.Finished.Sub(record.Started).Seconds())
+	if outcome == "unchanged" {
+		return
 	}
+	if record.Drift.Comparable {
+		r.drifted.WithLabelValues(v.Plan.Name).Set(float64(record.Drift.Batch - record.Drift.Speed))
+	}
+	if err := r.o.Ledger.Add(context.WithoutCancel(ctx), v.ID, record); err != nil {
+		r.o.Log.Warn("enter a batch run in the ledger; it is written with the next", "view", v.Plan.Name, "error", err)
+	}
+}
+
+// Running returns the run of a view that is under way, and whether there is one.
+func (r *Runner) Running(view string) (ledger.Run, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	record, ok := r.running[view]
+	return record, ok
+}
+
+// run does the work of Run after what is published, and says in record what it did.
+func (r *Runner) run(ctx context.Context, v *catalog.View, lake *seal.Index, old *publication.Manifest, whole bool, record *ledger.Run) (*publication.Manifest, error) {
 	cut := lake.Complete()
 	if cut <= old.Cut && !whole {
 		return old, nil
@@ -157,6 +212,7 @@ func (r *Runner) run(ctx context.Context, v *catalog.View, lake *seal.Index, who
 	}
 	keep := firstDay(v.Plan.TTL)
 	days := slices.DeleteFunc(lake.Days(from, cut), func(d int32) bool { return d < keep })
+	record.Days = len(days)
 	m := &publication.Manifest{
 		View: v.ID, Generation: old.Generation + 1, Cut: cut, Days: map[int32]publication.Day{},
 		Positions: positions(v, lake, cut),
@@ -176,6 +232,7 @@ func (r *Runner) run(ctx context.Context, v *catalog.View, lake *seal.Index, who
 	if err := r.o.Publications.Publish(ctx, m); err != nil {
 		return nil, err
 	}
+	record.Generation, record.Cut, record.Rows, record.Drift = m.Generation, m.Cut, m.Rows, m.Drift
 	return m, nil
 }
 

@@ -161,7 +161,8 @@ func (r *Runner) Drop(ctx context.Context, v *catalog.View) error {
 	r.mu.Lock()
 	delete(r.views, v.ID)
 	r.mu.Unlock()
-	return nil
+	r.drifted.DeleteLabelValues(v.Plan.Name)
+	return r.o.Ledger.Drop(ctx, v.ID)
 }
 
 // date names a day in messages.

@@ -44,6 +44,9 @@ func demo(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if cfg.ReportDir == "" {
+		cfg.ReportDir = filepath.Join(cfg.DataDir, "reports")
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return fmt.Errorf("find cache directory: %w", err)
@@ -58,22 +61,35 @@ func demo(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.Query(ctx, flights.SQL, client.SQLOptions{}); err != nil {
-			return fmt.Errorf("apply the flights example: %w", err)
+		for _, statements := range []string{flights.SQL, flights.Reports} {
+			if _, err := c.Query(ctx, statements, client.SQLOptions{}); err != nil {
+				return fmt.Errorf("apply the flights example: %w", err)
+			}
 		}
 		fmt.Printf(`
-millrace is up at %[1]s — open it in a browser, or try, in another terminal:
+millrace is up. Look at it in a browser:
+
+  %[1]s                         the console: what flows, how fresh it is, what was refused
+  %[1]s/#/leaderboards/busiest  the busiest airports, as they move
+  %[2]s                         a report every two minutes, as a page, and one every five, as a workbook
+
+or ask, in another terminal:
 
   bin/millrace sql --url %[1]s "SELECT airport, sum(flights) AS n FROM airports GROUP BY airport ORDER BY n DESC LIMIT 5"
-  bin/millrace sql --url %[1]s "SELECT count() FROM flights"
-  bin/millrace sql --url %[1]s "SELECT * FROM hours ORDER BY hour"
   bin/millrace sql --url %[1]s      # a shell: Tab completes, \d lists, \? helps
+  bin/millrace reports --url %[1]s
   curl '%[1]s/v1/views/routes?order=-flights&limit=5'
   curl '%[1]s/v1/leaderboards/busiest/around/ATL?n=3&window=hour'
 
+and in Grafana (docs/grafana.md), the data source and its dashboards:
+
+  make plugin && unzip -d /var/lib/grafana/plugins bin/millrace-millrace-datasource-*.zip
+  cp -r deploy/grafana/provisioning/. /etc/grafana/provisioning/
+  # and what deploy/grafana/grafana.env has into Grafana's environment
+
 Ctrl-C stops it cleanly; starting it again resumes.
 
-`, url)
+`, url, cfg.ReportDir)
 		r := &replay{client: c, file: file, rate: *rate}
 		go r.report(ctx)
 		return r.run(ctx)

@@ -124,6 +124,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, whenUp func
 	log.Info("stopping")
 	draining, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer stop()
+	a.EndStreams()
 	clickhouseServer.Stop(draining)
 	server.Stop(draining)
 	return err

@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed flights.sql
 var SQL string
+
+// Reports declares the example's reports, which need reports.dir.
+//
+//go:embed reports.sql
+var Reports string

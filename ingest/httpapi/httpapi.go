@@ -21,6 +21,7 @@ import (
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/internal/rate"
 )
 
 // Path is where the Handler belongs, by POST.
@@ -43,6 +44,8 @@ type Target struct {
 	ID       string       // of the catalog; never used again after a DROP
 	Decoders *decode.Pool // for the stream's schema
 	Appender Appender
+	// Requests and Bytes, decompressed, are counted where they are not nil.
+	Requests, Bytes *rate.Meter
 }
 
 // Appender is what a batch is handed to; *appender.Appender is one.
@@ -140,6 +143,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var reply Reply
 	if err == nil {
+		target.Requests.Add(1)
 		reply, err = h.serve(w, r, target, label)
 	} else if errors.Is(err, catalog.ErrNotFound) {
 		err = problem.New(http.StatusNotFound, "unknown-stream", err.Error(), "SHOW STREAMS lists the streams; CREATE STREAM makes one")
@@ -179,6 +183,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, target *Target, 
 	}
 	defer body.release()
 	h.o.Metrics.bytes.WithLabelValues(label).Add(float64(len(body.data)))
+	target.Bytes.Add(len(body.data))
 	work := func() (Reply, error) { return h.ingest(r.Context(), target, label, format, body, share, key) }
 	if key == "" {
 		return work()

@@ -1,4 +1,4 @@
-// Package catalog keeps the definitions of streams and views in the lake's store.
+// Package catalog keeps the definitions of streams, views and reports in the lake's store.
 //
 // The one invariant: a definition is durable before anything of it runs, and its id is
 // never used again, so that the leavings of a dropped stream or view are never mistaken
@@ -41,6 +41,15 @@ type View struct {
 	Plan     *plan.View
 	Board    *plan.Board // what makes it a leaderboard; nil: it is a view and no more
 	Created  time.Time
+}
+
+// Report is a declared report: its statement is what package serving/report makes of it.
+// It is immutable.
+type Report struct {
+	ID        string
+	SQL       string
+	Statement *sql.CreateReport
+	Created   time.Time
 }
 
 // Storage is where the catalog is kept: Put replaces an object in one atomic, durable
@@ -202,6 +211,41 @@ func (c *Catalog) dropView(ctx context.Context, name string, board bool) (*View,
 	return out, nil
 }
 
+// CreateReport adds a report, which the caller has checked. It shares the set of names, as
+// DESCRIBE, EXISTS and SHOW CREATE take any of them.
+func (c *Catalog) CreateReport(ctx context.Context, r *sql.CreateReport) (*Report, error) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	now := c.state.Load()
+	if err := now.free(r.Name); err != nil {
+		return nil, fmt.Errorf("create report: %w", err)
+	}
+	next := now.clone()
+	out := &Report{ID: c.newID(r.Name), SQL: r.String(), Statement: r, Created: c.now().UTC()}
+	next.reports[r.Name] = out
+	if err := c.publish(ctx, next); err != nil {
+		return nil, fmt.Errorf("create report %q: %w", r.Name, err)
+	}
+	return out, nil
+}
+
+// DropReport removes a report.
+func (c *Catalog) DropReport(ctx context.Context, name string) (*Report, error) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	now := c.state.Load()
+	out, err := now.report(name)
+	if err != nil {
+		return nil, fmt.Errorf("drop report: %w", err)
+	}
+	next := now.clone()
+	delete(next.reports, name)
+	if err := c.publish(ctx, next); err != nil {
+		return nil, fmt.Errorf("drop report %q: %w", name, err)
+	}
+	return out, nil
+}
+
 // newID gives an id that was never given before. The counter goes on even where the
 // definition cannot be written: the storage may hold it all the same.
 func (c *Catalog) newID(name string) string {
@@ -241,6 +285,12 @@ func (c *Catalog) Leaderboard(name string) (*View, error) { return c.state.Load(
 
 // Leaderboards returns all leaderboards by name.
 func (c *Catalog) Leaderboards() []*View { return sorted(c.state.Load().leaderboards()) }
+
+// Report finds a report by name; ErrNotFound names the nearest.
+func (c *Catalog) Report(name string) (*Report, error) { return c.state.Load().report(name) }
+
+// Reports returns all reports by name.
+func (c *Catalog) Reports() []*Report { return sorted(c.state.Load().reports) }
 
 // Version counts the changes of the catalog since it was made.
 func (c *Catalog) Version() uint64 { return c.state.Load().version }

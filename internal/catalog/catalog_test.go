@@ -118,6 +118,46 @@ func TestSurvivesReopen(t *testing.T) {
 	}
 }
 
+func TestReports(t *testing.T) {
+	const text = "CREATE REPORT daily SCHEDULE '@daily' AS\nSELECT [page] AS p FROM page_hits\nWITH (format = 'csv')"
+	disk := &storage{}
+	c := open(t, disk)
+	fill(t, c)
+	create := func(text string) error {
+		_, err := c.CreateReport(t.Context(), parse[*sql.CreateReport](t, text))
+		return err
+	}
+	if err := create(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(text); !errors.Is(err, catalog.ErrExists) {
+		t.Errorf("the same again: %v", err)
+	}
+	if err := create(strings.Replace(text, "daily", "clicks", 1)); !errors.Is(err, catalog.ErrExists) {
+		t.Errorf("a stream's name: %v", err)
+	}
+	if _, err := createStream(t, c, strings.Replace(clicks, "clicks", "daily", 1)); !errors.Is(err, catalog.ErrExists) {
+		t.Errorf("a report's name for a stream: %v", err)
+	}
+	c = open(t, disk)
+	r, err := c.Report("daily")
+	if err != nil || r.ID != "daily.3" || r.SQL != text || r.Statement.String() != text || r.Created.IsZero() {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if _, err := c.Report("dayly"); !errors.Is(err, catalog.ErrNotFound) || !strings.Contains(err.Error(), `did you mean "daily"?`) {
+		t.Errorf("a misspelt name: %v", err)
+	}
+	if _, err := c.Report("clicks"); !errors.Is(err, catalog.ErrNotFound) || !strings.Contains(err.Error(), "it is a stream") {
+		t.Errorf("a stream's name: %v", err)
+	}
+	if r, err := c.DropReport(t.Context(), "daily"); err != nil || r.ID != "daily.3" {
+		t.Fatalf("drop: %+v, %v", r, err)
+	}
+	if left := open(t, disk).Reports(); len(left) != 0 {
+		t.Errorf("left after a drop: %v", left)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	c := open(t, &storage{})
 	fill(t, c)

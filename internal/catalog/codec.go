@@ -22,9 +22,10 @@ type document struct {
 	Counter uint64       `json:"counter"`
 	Streams []definition `json:"streams"`
 	Views   []definition `json:"views"`
+	Reports []definition `json:"reports,omitempty"`
 }
 
-// definition is a stream or a view: its SQL is planned again when it is read.
+// definition is a stream, a view or a report: its SQL is planned again when it is read.
 type definition struct {
 	ID       string    `json:"id"`
 	StreamID string    `json:"stream_id,omitempty"`
@@ -39,6 +40,9 @@ func (s *state) encode() ([]byte, error) {
 	}
 	for _, v := range sorted(s.views) {
 		d.Views = append(d.Views, definition{ID: v.ID, StreamID: v.StreamID, Created: v.Created, SQL: v.SQL})
+	}
+	for _, r := range sorted(s.reports) {
+		d.Reports = append(d.Reports, definition{ID: r.ID, Created: r.Created, SQL: r.SQL})
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -101,6 +105,16 @@ func decode(data []byte) (*state, error) {
 			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 		s.views[v.Plan.Name] = v
+	}
+	for _, def := range d.Reports {
+		r, err := parse[*sql.CreateReport](def)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.free(r.Name); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		s.reports[r.Name] = &Report{ID: def.ID, SQL: def.SQL, Statement: r, Created: def.Created}
 	}
 	return s, nil
 }

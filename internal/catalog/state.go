@@ -15,14 +15,15 @@ type state struct {
 	counter uint64
 	streams map[string]*Stream
 	views   map[string]*View
+	reports map[string]*Report
 }
 
 func newState() *state {
-	return &state{streams: make(map[string]*Stream), views: make(map[string]*View)}
+	return &state{streams: make(map[string]*Stream), views: make(map[string]*View), reports: make(map[string]*Report)}
 }
 
 func (s *state) clone() *state {
-	return &state{version: s.version, counter: s.counter, streams: maps.Clone(s.streams), views: maps.Clone(s.views)}
+	return &state{version: s.version, counter: s.counter, streams: maps.Clone(s.streams), views: maps.Clone(s.views), reports: maps.Clone(s.reports)}
 }
 
 func (s *state) stream(name string) (*Stream, error) {
@@ -31,6 +32,9 @@ func (s *state) stream(name string) (*Stream, error) {
 	}
 	if _, ok := s.views[name]; ok {
 		return nil, fmt.Errorf("stream %q %w; it is a view", name, ErrNotFound)
+	}
+	if _, ok := s.reports[name]; ok {
+		return nil, fmt.Errorf("stream %q %w; it is a report", name, ErrNotFound)
 	}
 	return nil, fmt.Errorf("stream %q %w%s", name, ErrNotFound, hint(name, s.streams))
 }
@@ -67,6 +71,18 @@ func (s *state) leaderboards() map[string]*View {
 	return boards
 }
 
+func (s *state) report(name string) (*Report, error) {
+	if out, ok := s.reports[name]; ok {
+		return out, nil
+	}
+	for kind, there := range map[string]bool{"view": s.views[name] != nil, "stream": s.streams[name] != nil} {
+		if there {
+			return nil, fmt.Errorf("report %q %w; it is a %s", name, ErrNotFound, kind)
+		}
+	}
+	return nil, fmt.Errorf("report %q %w%s", name, ErrNotFound, hint(name, s.reports))
+}
+
 // free says whether a name can be given away.
 func (s *state) free(name string) error {
 	if _, ok := s.streams[name]; ok {
@@ -74,6 +90,9 @@ func (s *state) free(name string) error {
 	}
 	if _, ok := s.views[name]; ok {
 		return fmt.Errorf("view %q %w", name, ErrExists)
+	}
+	if _, ok := s.reports[name]; ok {
+		return fmt.Errorf("report %q %w", name, ErrExists)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,8 @@ type Config struct {
 	// SQL, Admin and Read are the limits of queries by role: query.KEY, query.admin.KEY and
 	// query.read.KEY. What is 0 in the latter two is as in SQL.
 	SQL, Admin, Read QueryLimits
+	// LiveMaxStreams is how many live streams may be open. Default 512, 1 to 100,000.
+	LiveMaxStreams int64
 	// RedisURL: redis://, rediss://; several hosts by commas mean Redis Cluster.
 	RedisURL string
 	// ClickHouseDSN: http://, https:// or clickhouse://.
@@ -69,6 +72,7 @@ type Config struct {
 	// EngineLibrary is the path of libchdb; empty is the user's cache.
 	EngineLibrary string
 	Access
+	Reports
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string
 	// LogFormat is text or json. Default text.
@@ -82,8 +86,9 @@ func Default() Config {
 		Epoch: time.Minute, Flush: 100 * time.Millisecond, Linger: 5 * time.Millisecond,
 		Grace: 30 * time.Second, FutureSkew: time.Hour,
 		MaxBodyBytes: 64 << 20, MaxRowBytes: 1 << 20, MaxDepth: 64, MaxFields: 1000, MaxInFlightBytes: 256 << 20,
-		SQL:      defaultLimits,
+		SQL: defaultLimits, LiveMaxStreams: 512,
 		Access:   Access{RateBurst: 100},
+		Reports:  defaultReports,
 		LogLevel: "info", LogFormat: "text",
 	}
 }
@@ -98,7 +103,7 @@ type key struct {
 // keys lists every setting of c. The name gives the flag too, and the variable:
 // redis.url is --redis.url and MILLRACE_REDIS_URL.
 func (c *Config) keys() []key {
-	return slices.Concat(c.Access.keys(), []key{
+	return slices.Concat(c.Access.keys(), c.Reports.keys(), []key{
 		{"data_dir", "directory of all data", text(&c.DataDir)},
 		{"listen", "HTTP address", text(&c.Listen)},
 		{"epoch", "length of an epoch", duration(&c.Epoch)},
@@ -111,6 +116,7 @@ func (c *Config) keys() []key {
 		{"ingest.max_depth", "deepest nesting of an event", integer(&c.MaxDepth)},
 		{"ingest.max_fields", "most fields of an event", integer(&c.MaxFields)},
 		{"ingest.max_in_flight_bytes", "most bytes of requests being worked on", integer(&c.MaxInFlightBytes)},
+		{"live.max_streams", "most live streams that are open at a time", integer(&c.LiveMaxStreams)},
 		{"redis.url", "external Redis; empty: embedded", text(&c.RedisURL)},
 		{"clickhouse.dsn", "external ClickHouse; empty: the embedded engine", text(&c.ClickHouseDSN)},
 		{"clickhouse.listen", "address for clients of ClickHouse; empty: none", text(&c.ClickHouseListen)},
@@ -269,6 +275,14 @@ func flatten(data []byte) ([]setting, error) {
 	return out, walk("", doc.Content[0])
 }
 
+// LakeDir is where the lake is.
+func (c *Config) LakeDir() string {
+	if u, err := url.Parse(c.LakeURL); err == nil && u.Path != "" {
+		return u.Path
+	}
+	return filepath.Join(c.DataDir, "lake")
+}
+
 // validate returns every violation.
 func (c *Config) validate() []error {
 	var errs []error
@@ -328,6 +342,7 @@ func (c *Config) validate() []error {
 	if c.MaxInFlightBytes < c.MaxBodyBytes {
 		fail("ingest.max_in_flight_bytes", "%d is less than ingest.max_body_bytes, %d", c.MaxInFlightBytes, c.MaxBodyBytes)
 	}
+	within("live.max_streams", c.LiveMaxStreams, 1, 100_000)
 	errs = append(errs, c.SQL.validate("query.")...)
 	errs = append(errs, c.Admin.Or(c.SQL).validate("query.admin.")...)
 	errs = append(errs, c.Read.Or(c.SQL).validate("query.read.")...)
@@ -336,6 +351,7 @@ func (c *Config) validate() []error {
 	address("stream.url", c.StreamURL, "nats", "tls")
 	address("lake.url", c.LakeURL, "file")
 	c.Access.validate(fail, within)
+	c.Reports.validate(fail, within, between)
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
 	default:

@@ -42,7 +42,7 @@ func (b *binder) bind(e sql.Expr) (*node, error) {
 	case *sql.Tuple:
 		return nil, refuse(e.Pos, "lists stand on the right of IN", "a list is not a value")
 	case *sql.Interval:
-		return nil, refuse(e.Pos, "intervals are arguments of toStartOfInterval and tumble", "an interval is not a value")
+		return nil, refuse(e.Pos, "intervals are added to times, and arguments of toStartOfInterval and tumble", "an interval is not a value")
 	}
 	return nil, refuse(e.Position(), "", "%s cannot stand in an expression", e)
 }
@@ -125,6 +125,9 @@ type binding struct {
 }
 
 func (b *binder) call(e *sql.Call) (*node, error) {
+	if shifted, ok := shiftCall(e); ok {
+		e = shifted
+	}
 	f, ok := registry.lookup(e.Name)
 	if !ok {
 		return nil, unknownFunction(e)

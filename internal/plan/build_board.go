@@ -35,7 +35,7 @@ type boardBuilder struct {
 
 // BuildBoard checks a CREATE LEADERBOARD against its stream. Errors are *sql.Error.
 func BuildBoard(c *sql.CreateLeaderboard, stream *Stream) (*Board, error) {
-	if err := checkName(c.Name, c.NamePos); err != nil {
+	if err := CheckName(c.Name, c.NamePos); err != nil {
 		return nil, err
 	}
 	given, err := newOptions(c.Options, boardOptions)

@@ -40,7 +40,7 @@ var streamOptions = []string{
 
 // BuildStream checks a CREATE STREAM. Errors are *sql.Error with a position.
 func BuildStream(c *sql.CreateStream) (*Stream, error) {
-	if err := checkName(c.Name, c.NamePos); err != nil {
+	if err := CheckName(c.Name, c.NamePos); err != nil {
 		return nil, err
 	}
 	schema, err := buildSchema(c)
@@ -79,9 +79,9 @@ func BuildStream(c *sql.CreateStream) (*Stream, error) {
 	return s, nil
 }
 
-// checkName refuses names of streams and views that are not safe as a file name, a
+// CheckName refuses names of streams, views and reports that are not safe as a file name, a
 // message subject and a key at once.
-func checkName(name string, pos sql.Pos) error {
+func CheckName(name string, pos sql.Pos) error {
 	const hint = "use letters, digits and _, a letter first"
 	if len(name) > MaxNameBytes {
 		return refuse(pos, hint, "the name has %d bytes, the limit is %d", len(name), MaxNameBytes)
@@ -89,7 +89,7 @@ func checkName(name string, pos sql.Pos) error {
 	for i, r := range name {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 		if !letter && (i == 0 || r != '_' && (r < '0' || r > '9')) {
-			return refuse(pos, hint, "%s cannot be the name of a stream or view", sql.QuoteName(name))
+			return refuse(pos, hint, "%s cannot be the name of a stream, view or report", sql.QuoteName(name))
 		}
 	}
 	return nil

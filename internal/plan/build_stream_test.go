@@ -84,7 +84,7 @@ func TestBuildStreamErrors(t *testing.T) {
 		at      string // the text at the error's place
 		message string
 	}{
-		{"CREATE STREAM `a/b` (ts Date)", "`a/b`", "`a/b` cannot be the name of a stream or view; use letters, digits and _"},
+		{"CREATE STREAM `a/b` (ts Date)", "`a/b`", "`a/b` cannot be the name of a stream, view or report; use letters, digits and _"},
 		{"CREATE STREAM _s (ts Date)", "_s", "_s cannot be the name"},
 		{"CREATE STREAM " + strings.Repeat("s", 65) + " (ts Date)", "sss", "the limit is 64"},
 		{"CREATE STREAM s (_a Int64)", "_a", "column names that begin with _ are reserved"},

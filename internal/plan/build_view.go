@@ -52,7 +52,7 @@ func newViewBuilder(c *sql.CreateView, stream *Stream) viewBuilder {
 
 // BuildView checks a CREATE VIEW against its stream. Errors are *sql.Error.
 func BuildView(c *sql.CreateView, stream *Stream) (*View, error) {
-	if err := checkName(c.Name, c.NamePos); err != nil {
+	if err := CheckName(c.Name, c.NamePos); err != nil {
 		return nil, err
 	}
 	b := newViewBuilder(c, stream)

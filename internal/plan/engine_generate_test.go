@@ -91,6 +91,9 @@ func (g generator) timeLiteral() string {
 // call writes a call of a function, as an operator where it is one.
 func (g generator) call(name string, depth int) string {
 	d := depth - 1
+	if forms, ok := shapes[name]; ok {
+		return g.fill(name, forms, d)
+	}
 	v := func(class byte) string { return g.value(class, d) }
 	operator := func(class byte, symbol string) string {
 		return "(" + v(class) + " " + symbol + " " + v(class) + ")"
@@ -156,7 +159,7 @@ func (g generator) call(name string, depth int) string {
 	case "like", "notLike", "ilike", "notILike":
 		operator := map[string]string{"like": "LIKE", "notLike": "NOT LIKE", "ilike": "ILIKE", "notILike": "NOT ILIKE"}[name]
 		return "(" + v('s') + " " + operator + " " + sql.QuoteString(g.pattern()) + ")"
-	case "length", "lower", "upper", "trimBoth", "trimLeft", "trimRight", "toInt64OrNull", "toInt64OrZero", "toUInt64OrNull", "toUInt64OrZero", "toFloat64OrNull", "toFloat64OrZero":
+	case "length", "lower", "upper", "trimBoth", "trimLeft", "trimRight":
 		return list("s")
 	case "substring":
 		return list(pickOne(g.r, []string{"si", "sii"}))

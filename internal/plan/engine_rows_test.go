@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 
 	"github.com/millrace/millrace/internal/event"
 )
@@ -26,9 +29,10 @@ var (
 		"18446744073709551615", "18446744073709551616", "2024-05-01", "2024-05-01 10:00:00", "true", "x'y", "long text that is not short at all, over and over",
 		"0.30000000000000004", "179769313486231570000000000000000000000", "4.9e-324", "2.2250738585072011e-308", "\xf0\x9f\x98\x80", "\xf4\x90\x80\x80",
 	}
+	// Streams hold the years 1900 to 2299, and functions move them a century away.
 	edgeSeconds = []int64{
 		0, 1, -1, 59, 60, 86399, 86400, -86400, -86401, 1714559265, 951782400, 68169600, -2208988800, -2208988799, 1 << 31, 1<<32 - 1, 1 << 32,
-		5662310399, 5662310400, 10413791999, -1 << 31, 4102444800, 1709164799, 1709164800, -62135596800 / 20, -62135596800, 253402300799, 345600, -259200,
+		5662310399, 5662310400, 10413791999, -1 << 31, 4102444800, 1709164799, 1709164800, -62135596800 / 20, -5364662400, 16725225599, 345600, -259200,
 	}
 	edgeDays = []int64{0, 1, 2, 3, 4, 6, 7, 30, 31, 58, 59, 364, 365, 789, 11016, 19844, 24837, 49709, 49710, 49711, 65534, 65535}
 )
@@ -50,6 +54,8 @@ var testSchema = mustSchema(
 	event.Column{Name: "ns", Type: event.Type{Kind: event.String, Nullable: true}},
 	event.Column{Name: "lc", Type: event.Type{Kind: event.String, LowCardinality: true}},
 	event.Column{Name: "nlc", Type: event.Type{Kind: event.String, LowCardinality: true, Nullable: true}},
+	event.Column{Name: "url", Type: event.Type{Kind: event.String}},
+	event.Column{Name: "ip", Type: event.Type{Kind: event.String}},
 	event.Column{Name: "d", Type: event.Type{Kind: event.Date}},
 	event.Column{Name: "nd", Type: event.Type{Kind: event.Date, Nullable: true}},
 	event.Column{Name: "t0", Type: event.Type{Kind: event.DateTime64}},
@@ -77,6 +83,8 @@ func randomBatch(r *rand.Rand, schema *event.Schema, rows int) *event.Batch {
 			switch {
 			case schema.Columns[i].Name == "n":
 				v.AppendInt64(int64(n))
+			case formed[schema.Columns[i].Name] != nil:
+				v.AppendString([]byte(formed[schema.Columns[i].Name](r)))
 			case v.Type.Nullable && r.IntN(4) == 0:
 				v.AppendZero(true)
 			default:
@@ -160,4 +168,51 @@ func randomTime(r *rand.Rand, edge bool, precision uint8) int64 {
 	ticks := event.Pow10[precision]
 	fraction := []int64{0, 0, 1, ticks - 1, ticks / 2, r.Int64N(ticks)}[r.IntN(6)]
 	return seconds*ticks + min(fraction, ticks-1)
+}
+
+// formed makes the values of columns whose texts have a form.
+var formed = map[string]func(r *rand.Rand) string{"url": randomURL, "ip": randomAddress}
+
+// assemble puts up to most of the parts behind each other.
+func assemble(r *rand.Rand, most int, parts ...string) string {
+	s := ""
+	for range r.IntN(most + 1) {
+		s += pickOne(r, parts)
+	}
+	return s
+}
+
+// randomURL is mostly a URL.
+func randomURL(r *rand.Rand) string {
+	if r.IntN(4) == 0 {
+		return assemble(r, 8, "http", ":", "//", "/", "a", ".", "com", "?", "#", "@", "x=1", "&", "www.", "%20", "+", "[", "80", " ", "\x00", "é")
+	}
+	s := pickOne(r, []string{"http://", "https://", "svn+ssh://", "//", "", "mailto:", "a-very-long-scheme://"}) +
+		pickOne(r, []string{"", "", "", "user@", "user:pw@"}) + pickOne(r, []string{"www.", "", "sub."}) +
+		pickOne(r, []string{"example.com", "example.co.uk", "localhost", "10.0.0.1", "a.b.", "x_y.org", "www.com", "é.fr"}) +
+		pickOne(r, []string{"", "", ":80", ":8080", ":65536", ":", ":0", ":8x"}) + pickOne(r, []string{"", "/", "/a", "/a/b.html", "//x", "/a%20b"})
+	if r.IntN(2) == 0 {
+		s += "?" + assemble(r, 4, "x=1&", "y=2&", "x=&", "xy=3", "y", "&", "?", "a=b;", "/")
+	}
+	if r.IntN(4) == 0 {
+		s += "#" + assemble(r, 3, "x=5", "top", "#", "&y=2", "?q")
+	}
+	return s
+}
+
+// randomAddress is mostly an IP address.
+func randomAddress(r *rand.Rand) string {
+	switch r.IntN(4) {
+	case 0:
+		return fmt.Sprintf("%d.%d.%d.%d", r.IntN(300), r.IntN(256), r.IntN(256), r.IntN(256))
+	case 1:
+		return assemble(r, 9, "1", "255", ".", ".", "0", "12", "256", " ")
+	case 2:
+		return assemble(r, 10, ":", "::", "0", "ffff", "abcd:", "1:", "1.2.3.4", "g", "00000", "%")
+	}
+	var groups []string
+	for range 8 {
+		groups = append(groups, strconv.FormatUint(uint64(r.IntN(1<<16)), 16))
+	}
+	return strings.Join(groups, ":")
 }

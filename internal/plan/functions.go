@@ -45,8 +45,9 @@ type functionTable struct {
 
 // registry is the list of all scalar functions.
 var registry = newFunctionTable(
-	arithmeticFunctions, comparisonFunctions, setFunctions, logicalFunctions, conditionalFunctions,
-	stringFunctions, timeFunctions, castFunctions,
+	arithmeticFunctions, roundingFunctions, mathFunctions, bitFunctions,
+	comparisonFunctions, setFunctions, logicalFunctions, conditionalFunctions,
+	stringFunctions, textFunctions, codecFunctions, urlFunctions, timeFunctions, calendarFunctions, shiftFunctions(), castFunctions, narrowCasts(), parsers(),
 )
 
 // Functions returns all scalar functions in the order of the documentation.
@@ -67,6 +68,12 @@ func newFunctionTable(groups ...[]Function) *functionTable {
 	}
 	slices.Sort(t.names)
 	return t
+}
+
+// inAnyCase is an entry whose names ClickHouse takes in any case.
+func inAnyCase(f Function) Function {
+	f.AnyCase = true
+	return f
 }
 
 func (t *functionTable) lookup(name string) (*Function, bool) {

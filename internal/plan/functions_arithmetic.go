@@ -55,6 +55,14 @@ var arithmeticFunctions = []Function{
 		Example: "moduloOrZero(1, 0)", Result: "0",
 		bind: integerDivision(moduloType, remainderIntegers, true),
 	},
+	orNullFunction("intDivOrNull", "intDivOrNull(1, 0)", "intDiv", integerDivision(intDivType, divideIntegers, true)),
+	orNullFunction("moduloOrNull", "moduloOrNull(1, 0)", "modulo", integerDivision(moduloType, remainderIntegers, true)),
+	{
+		Name: "divideOrNull", Group: "Arithmetic", Usage: "divideOrNull(a, b)", Min: 2, Max: 2,
+		Doc:     "Quotient, Float64; NULL where b is 0.",
+		Example: "isNull(divideOrNull(1, 0))", Result: "1",
+		bind: divideOrNull,
+	},
 	{
 		Name: "negate", Group: "Arithmetic", Usage: "-x", Min: 1, Max: 1,
 		Doc:     "The number with the other sign. The smallest Int64 stays itself.",

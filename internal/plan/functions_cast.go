@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/millrace/millrace/internal/event"
@@ -30,17 +31,35 @@ var castFunctions = []Function{
 	castFunction("toDate", date, "toDate('2024-05-01')", "2024-05-01",
 		"The day, as Date. A constant string must be YYYY-MM-DD, from 1970-01-01 to 2149-06-06. A DateTime64 outside of that wraps around, as in ClickHouse."),
 	{
+		Name: "toDateTime", Group: groupCast, Usage: "toDateTime(t)", Min: 1, Max: 1,
+		Doc:     "A Date or DateTime64 in whole seconds, rounded down, as DateTime64(0)." + wraps,
+		Example: "toDateTime(toDate('2024-05-01'))", Result: "2024-05-01 00:00:00",
+		bind: ofTime(dateTime, aTime, i64, event.FloorDiv, wrapTime),
+	},
+	{
 		Name: "toDateTime64", Group: groupCast, Usage: "toDateTime64(x, precision)", Min: 2, Max: 3, syntax: func(i int) bool { return i > 0 },
 		Doc:     "A DateTime64 in UTC of a Date, a DateTime64 (cut towards 1970) or a constant string such as '2024-05-01' or '2024-05-01 10:00:00.123'.",
 		Example: "toDateTime64('2024-05-01 10:00:00.129', 2)", Result: "2024-05-01 10:00:00.12",
 		bind: toDateTime64,
 	},
-	parseFunction("toInt64", "OrNull", int64s, "toInt64OrNull('12x')", "", textOrNull(i64, parseInt64)),
-	parseFunction("toInt64", "OrZero", int64s, "toInt64OrZero('-12')", "-12", textOrZero(i64, parseInt64)),
-	parseFunction("toUInt64", "OrNull", uint64s, "toUInt64OrNull('12')", "12", textOrNull(u64, parseUint64)),
-	parseFunction("toUInt64", "OrZero", uint64s, "toUInt64OrZero('-12')", "0", textOrZero(u64, parseUint64)),
-	parseFunction("toFloat64", "OrNull", float64s, "toFloat64OrNull('1e3')", "1000", textOrNull(f64, parseFloat64)),
-	parseFunction("toFloat64", "OrZero", float64s, "toFloat64OrZero('x')", "0", textOrZero(f64, parseFloat64)),
+}
+
+// narrowCasts are the entries of the integers that no column has: the value of a view
+// leaves as Int64 or UInt64.
+func narrowCasts() []Function {
+	var list []Function
+	for _, b := range []base{int8s, int16s, int32s, uint8s, uint16s, uint32s} {
+		t := valueType{base: b}
+		name, other, example, result := "to"+t.name(), "UInt64", "(-2.9)", "-2"
+		if t.signed() {
+			other = "Int64"
+		} else {
+			example, result = "(true)", "1"
+		}
+		list = append(list, castFunction(name, b, name+example, result,
+			"The number in "+strconv.Itoa(t.bits())+" bits, in which integers wrap around. A Float64 is cut, and 0 where it is NaN or has no room. For times use to"+other+"."))
+	}
+	return list
 }
 
 // castFunction is an entry that converts to one type.
@@ -75,9 +94,12 @@ func castTo(c *call, to valueType) (binding, error) {
 		if from.base == float64s && to.integer() {
 			return castFloat(c, to)
 		}
+		if to.integer() && to.bits() < 64 && !holds(to, from) {
+			return castNarrow(c, to)
+		}
 		t := convert(x, to)
 		return binding{same: t, typ: t.typ}, nil
-	case to.numeric() && from.temporal() && to.base != boolean:
+	case to.numeric() && from.temporal() && to.base != boolean && (to.bits() == 64 || to.base == float64s):
 		return castTimeToNumber(c, to)
 	case to.temporal() && from.temporal():
 		return castTime(c, to)
@@ -104,22 +126,51 @@ func castText(c *call, to valueType) (binding, error) {
 	return binding{same: t, typ: t.typ}, nil
 }
 
+// holds reports whether integer type t has every value of the other.
+func holds(t, other valueType) bool {
+	if t.signed() == other.signed() {
+		return t.bits() >= other.bits()
+	}
+	return t.signed() && t.bits() > other.bits()
+}
+
+// castNarrow converts to an integer of less than 64 bits: through 64 bits, as a C++ cast.
+func castNarrow(c *call, to valueType) (binding, error) {
+	bits := to.bits()
+	x := convert(c.args[0], integerOf(to.signed(), 64))
+	c.args[0] = x
+	if to.signed() {
+		return binding{typ: to, run: map1(i64, i64, func(v int64) int64 { return wrapSigned(v, bits) })}, nil
+	}
+	return binding{typ: to, run: map1(u64, u64, func(v uint64) uint64 { return wrapUnsigned(v, bits) })}, nil
+}
+
 // castFloat cuts a Float64. ClickHouse fails on NaN, even at a null row, and leaves open
 // what numbers beyond the integer's range give, so the text keeps them away.
 func castFloat(c *call, to valueType) (binding, error) {
 	x := c.args[0]
-	inRange := fmt.Sprintf("abs(%s) < 9223372036854775808.0", x.text)
-	run := map1(f64, i64, func(v float64) int64 {
-		if v > -1<<63 && v < 1<<63 {
-			return int64(v)
-		}
-		return 0
-	})
-	if to.unsigned() {
-		inRange = fmt.Sprintf("(%[1]s >= 0) AND (%[1]s < 18446744073709551616.0)", x.operand())
+	bits := to.bits()
+	var inRange string
+	var run kernel
+	switch low, high := -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1); {
+	case to.unsigned():
+		high *= 2
+		inRange = fmt.Sprintf("(%[1]s >= 0) AND (%[1]s < %.1[2]f)", x.operand(), high)
 		run = map1(f64, u64, func(v float64) uint64 {
-			if v >= 0 && v < 1<<64 {
+			if v >= 0 && v < high {
 				return uint64(v)
+			}
+			return 0
+		})
+	default:
+		inRange = fmt.Sprintf("abs(%s) < %.1f", x.text, high)
+		if bits < 64 {
+			low-- // its fraction is cut
+			inRange = fmt.Sprintf("(%[1]s > %.1[2]f) AND (%[1]s < %.1[3]f)", x.operand(), low, high)
+		}
+		run = map1(f64, i64, func(v float64) int64 {
+			if v > low && v < high {
+				return int64(v)
 			}
 			return 0
 		})

@@ -1,6 +1,11 @@
 package plan
 
-import "math"
+import (
+	"math"
+	"strings"
+
+	"github.com/millrace/millrace/internal/event"
+)
 
 // integerPair is the types of two integer operands; their values come as 64 bits.
 type integerPair struct{ a, b valueType }
@@ -39,7 +44,7 @@ func integerDivision(result func(p integerPair) valueType, divide func(p integer
 }
 
 func floatDivision(c *call) (binding, error) {
-	if c.name == "intDiv" || c.name == "intDivOrZero" {
+	if strings.HasPrefix(c.name, "intDiv") {
 		return binding{}, refuse(c.pos, "write toInt64(a / b)", "%s takes integers", c.name)
 	}
 	for i, a := range c.args {
@@ -131,5 +136,73 @@ func remainderIntegers(p integerPair, _ bool) func(a, b uint64) uint64 {
 			return 0
 		}
 		return uint64(int64(a) % int64(b))
+	}
+}
+
+// orNullFunction is an entry that is NULL where the division of another one fails; zero
+// is the rule of the entry that is 0 there.
+func orNullFunction(name, example, like string, zero rule) Function {
+	return Function{
+		Name: name, Group: "Arithmetic", Usage: name + "(a, b)", Min: 2, Max: 2,
+		Doc:     "Like " + like + " for any b; NULL where b is 0 or where the quotient has no room.",
+		Example: "isNull(" + example + ")", Result: "1",
+		bind: func(c *call) (binding, error) {
+			for i := range c.args {
+				if err := c.check(i, aNumber); err != nil {
+					return binding{}, err
+				}
+			}
+			p := integerPair{c.args[0].typ.notNull(), c.args[1].typ.notNull()}
+			r, err := zero(c)
+			if err != nil {
+				return r, err
+			}
+			return r.nullWhere(c.divisionFails(p)), nil
+		},
+	}
+}
+
+func divideOrNull(c *call) (binding, error) {
+	r, err := takes(float64s, divideRows, aFloat, aFloat)(c)
+	if err != nil {
+		return r, err
+	}
+	return r.nullWhere(zeroDivisor), nil
+}
+
+// nullWhere makes rows null besides those where an argument is.
+func (r binding) nullWhere(null func(args []operand, i int) bool) binding {
+	run := r.run
+	r.typ.nullable, r.nulls = true, nullByKernel
+	r.run = func(out *event.Vector, args []operand, rows int) {
+		run(out, args, rows)
+		for i := range out.Nulls {
+			isNull := null(args, i)
+			for _, a := range args {
+				isNull = isNull || a.null(i)
+			}
+			out.Nulls[i] = truth(isNull)
+		}
+		clearNulls(out)
+	}
+	return r
+}
+
+func zeroDivisor(args []operand, i int) bool { return args[1].F64[i&args[1].mask()] == 0 }
+
+// divisionFails returns where ClickHouse's division fails; c's arguments are converted.
+func (c *call) divisionFails(p integerPair) func(args []operand, i int) bool {
+	if c.args[1].typ.base == float64s {
+		return zeroDivisor
+	}
+	smallest := ^uint64(0) << (p.a.bits() - 1)
+	width := max(p.a.bits(), p.b.bits()) // intDiv makes both signed where one is
+	noRoom := p.a.signed() && p.b.signed()
+	if c.name == "intDivOrNull" {
+		noRoom = p.a.signed() || p.b.signed()
+	}
+	return func(args []operand, i int) bool {
+		a, b := args[0].U64[i&args[0].mask()], args[1].U64[i&args[1].mask()]
+		return b == 0 || noRoom && wrapSigned(int64(b), width) == -1 && uint64(wrapSigned(int64(a), p.a.bits())) == smallest
 	}
 }

@@ -15,6 +15,7 @@ const (
 	stringToken           // text is decoded
 	numberToken           // text is as written
 	symbolToken           // an operator or punctuation
+	strayToken            // a character that only ClickHouse's own SQL, in a report's query, has
 )
 
 type token struct {
@@ -28,6 +29,10 @@ var symbols = [...]string{
 	"::", "||", "<=", ">=", "<>", "!=", "==",
 	"(", ")", ",", ";", ".", "+", "-", "*", "/", "%", "<", ">", "=", "?", ":",
 }
+
+// strays lists characters that this SQL has no use for, but ClickHouse's has: arrays,
+// lambdas, parameters.
+const strays = "[]{}@^&|!~"
 
 // lexer cuts a text into tokens. It keeps the place of the next unread byte.
 type lexer struct {
@@ -104,6 +109,9 @@ func (l *lexer) next() (token, error) {
 		if len(rest) >= len(s) && rest[:len(s)] == s {
 			return token{symbolToken, l.advance(len(s)), start}, nil
 		}
+	}
+	if strings.IndexByte(strays, rest[0]) >= 0 {
+		return token{strayToken, l.advance(1), start}, nil
 	}
 	r, size := utf8.DecodeRuneInString(rest)
 	if r == utf8.RuneError && size == 1 {

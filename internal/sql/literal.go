@@ -47,8 +47,11 @@ func QuoteName(name string) string {
 	return string(appendQuoted(nil, name, '`'))
 }
 
-func isBareName(name string) bool {
-	if name == "" || !isWordStart(name[0]) || isClauseWord(name) {
+func isBareName(name string) bool { return isWord(name) && !isClauseWord(name) }
+
+// isWord reports whether a name is read as one word.
+func isWord(name string) bool {
+	if name == "" || !isWordStart(name[0]) {
 		return false
 	}
 	for i := 1; i < len(name); i++ {

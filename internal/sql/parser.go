@@ -74,6 +74,7 @@ const maxCopies = 1 << 14
 
 // parser walks over the tokens of one text.
 type parser struct {
+	text   string
 	tokens []token
 	at     int
 	depth  int
@@ -85,7 +86,7 @@ func newParser(text string) (*parser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parser{tokens: tokens}, nil
+	return &parser{text: text, tokens: tokens}, nil
 }
 
 func (p *parser) peek() token { return p.peekAt(0) }
@@ -193,6 +194,9 @@ func (p *parser) expectEnd() error {
 // unexpected refuses the next token.
 func (p *parser) unexpected(expected string) *Error {
 	t := p.peek()
+	if t.kind == strayToken {
+		return errorAt(t.pos, "", "the character %q has no meaning here", t.text[0])
+	}
 	return errorAt(t.pos, hintFor(t), "expected %s, found %s", expected, t.describe())
 }
 

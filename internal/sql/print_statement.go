@@ -68,12 +68,30 @@ func optionsText(options []Option) string {
 	parts := make([]string, len(options))
 	for i, o := range options {
 		name := o.Name
-		if !isReserved(name) { // a keyword needs no quotes before =
+		if !isWord(name) { // a keyword needs no quotes before =
 			name = QuoteName(name)
 		}
 		parts[i] = name + " = " + o.Value.String()
 	}
 	return "WITH (" + strings.Join(parts, ", ") + ")"
+}
+
+// String returns the statement as SQL, a clause to a line.
+func (s *CreateReport) String() string {
+	var b strings.Builder
+	b.WriteString("CREATE REPORT ")
+	if s.IfNotExists {
+		b.WriteString("IF NOT EXISTS ")
+	}
+	b.WriteString(QuoteName(s.Name) + " SCHEDULE " + s.Schedule.String())
+	if s.Zone != nil {
+		b.WriteString(" TIME ZONE " + s.Zone.String())
+	}
+	b.WriteString(" AS\n" + s.Query)
+	if len(s.Options) > 0 {
+		b.WriteString("\n" + optionsText(s.Options))
+	}
+	return b.String()
 }
 
 // String returns the statement as SQL.

@@ -103,6 +103,7 @@ func FuzzParse(f *testing.F) {
 		"SELECT DISTINCT -a::Float64 + 0x1F, CASE b WHEN 1 THEN 'it''s' END x FROM (SELECT * FROM t) AS u ORDER BY a DESC NULLS FIRST LIMIT 1, 2",
 		"SELECT `a``b`, \"c\\\"d\" /* /* x */ */ -- y\n, a BETWEEN 1 AND .5e-3 ? inf : - -1",
 		"CREATE LEADERBOARD b AS SELECT a, max(c) FROM s GROUP BY a, tumble(ts, INTERVAL 1 DAY) WITH (tie = 'first')",
+		"CREATE REPORT r SCHEDULE '@daily' TIME ZONE 'UTC' AS SELECT a[1], {p:Int64} FROM t -- x\n WITH (format = 'csv')",
 		"SHOW CREATE VIEW v; DESCRIBE s; DROP VIEW IF EXISTS v; SHOW STREAMS",
 		"SELECT DATE '2020-01-01', TIMESTAMP '2020-01-01 00:00:00.12', CAST(a AS Date), not(1), and(1, 2, 3), in(a, (1))",
 	} {

@@ -33,8 +33,8 @@ func errorAt(pos Pos, hint, format string, args ...any) *Error {
 	return &Error{Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// Statement is one statement: *CreateStream, *CreateView, *CreateLeaderboard, *Drop,
-// *Show, *Describe, *ShowCreate, *Exists or *Select.
+// Statement is one statement: *CreateStream, *CreateView, *CreateLeaderboard,
+// *CreateReport, *Drop, *Show, *Describe, *ShowCreate, *Exists or *Select.
 type Statement interface {
 	Position() Pos
 	String() string
@@ -92,15 +92,30 @@ type CreateView struct {
 // CreateLeaderboard is CREATE LEADERBOARD, which is written as CREATE VIEW is.
 type CreateLeaderboard struct{ CreateView }
 
-// Drop is DROP STREAM|VIEW|LEADERBOARD [IF EXISTS] name.
+// CreateReport is CREATE REPORT [IF NOT EXISTS] name SCHEDULE 'cron' [TIME ZONE 'zone'] AS
+// query WITH (options). The query is any SELECT of ClickHouse, not only of this package's
+// subset, so it stays text.
+type CreateReport struct {
+	Pos         Pos
+	Name        string
+	NamePos     Pos
+	IfNotExists bool
+	Schedule    Literal  // a string
+	Zone        *Literal // a string; nil: none was given
+	Query       string
+	QueryPos    Pos
+	Options     []Option
+}
+
+// Drop is DROP STREAM|VIEW|LEADERBOARD|REPORT [IF EXISTS] name.
 type Drop struct {
 	Pos      Pos
-	Kind     string // "STREAM", "VIEW" or "LEADERBOARD"
+	Kind     string // "STREAM", "VIEW", "LEADERBOARD" or "REPORT"
 	Name     string
 	IfExists bool
 }
 
-// Show is SHOW STREAMS|VIEWS|LEADERBOARDS|TABLES|FUNCTIONS|DATABASES [FROM database]
+// Show is SHOW STREAMS|VIEWS|LEADERBOARDS|REPORTS|TABLES|FUNCTIONS|DATABASES [FROM database]
 // [[NOT] LIKE pattern].
 type Show struct {
 	Pos         Pos
@@ -112,21 +127,21 @@ type Show struct {
 	AnyCase     bool // ILIKE
 }
 
-// Describe is DESCRIBE [TABLE|STREAM|VIEW|LEADERBOARD] [database.]name.
+// Describe is DESCRIBE [TABLE|STREAM|VIEW|LEADERBOARD|REPORT] [database.]name.
 type Describe struct {
 	Pos      Pos
 	Database string
 	Name     string
 }
 
-// ShowCreate is SHOW CREATE [TABLE|STREAM|VIEW|LEADERBOARD] [database.]name.
+// ShowCreate is SHOW CREATE [TABLE|STREAM|VIEW|LEADERBOARD|REPORT] [database.]name.
 type ShowCreate struct {
 	Pos      Pos
 	Database string
 	Name     string
 }
 
-// Exists is EXISTS [TABLE|STREAM|VIEW] [database.]name.
+// Exists is EXISTS [TABLE|STREAM|VIEW|LEADERBOARD|REPORT] [database.]name.
 type Exists struct {
 	Pos      Pos
 	Database string
@@ -209,6 +224,9 @@ func (s *CreateStream) Position() Pos { return s.Pos }
 
 // Position returns where the statement begins.
 func (s *CreateView) Position() Pos { return s.Pos }
+
+// Position returns where the statement begins.
+func (s *CreateReport) Position() Pos { return s.Pos }
 
 // Position returns where the statement begins.
 func (s *Drop) Position() Pos { return s.Pos }

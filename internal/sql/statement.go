@@ -15,8 +15,10 @@ func (p *parser) statement() (Statement, error) {
 	case p.acceptWords("CREATE", "LEADERBOARD"):
 		v, err := p.createView(start.pos, "the leaderboard's name")
 		return &CreateLeaderboard{v}, err
+	case p.acceptWords("CREATE", "REPORT"):
+		return p.createReport(start.pos)
 	case p.acceptWords("CREATE"):
-		return nil, p.unexpected("STREAM, VIEW or LEADERBOARD")
+		return nil, p.unexpected("STREAM, VIEW, LEADERBOARD or REPORT")
 	case p.acceptWords("DROP"):
 		return p.drop(start.pos)
 	case p.acceptWords("SHOW", "CREATE"):
@@ -187,8 +189,10 @@ func (p *parser) drop(pos Pos) (*Drop, error) {
 		d.Kind = "VIEW"
 	case p.acceptWords("LEADERBOARD"):
 		d.Kind = "LEADERBOARD"
+	case p.acceptWords("REPORT"):
+		d.Kind = "REPORT"
 	default:
-		return nil, p.unexpected("STREAM, VIEW or LEADERBOARD")
+		return nil, p.unexpected("STREAM, VIEW, LEADERBOARD or REPORT")
 	}
 	d.IfExists = p.acceptWords("IF", "EXISTS")
 	var err error
@@ -197,12 +201,12 @@ func (p *parser) drop(pos Pos) (*Drop, error) {
 }
 
 func (p *parser) show(pos Pos) (*Show, error) {
-	for _, what := range [...]string{"STREAMS", "VIEWS", "LEADERBOARDS", "TABLES", "FUNCTIONS", "DATABASES"} {
+	for _, what := range [...]string{"STREAMS", "VIEWS", "LEADERBOARDS", "REPORTS", "TABLES", "FUNCTIONS", "DATABASES"} {
 		if p.acceptWords(what) {
 			return p.showFilter(&Show{Pos: pos, What: what})
 		}
 	}
-	return nil, p.unexpected("STREAMS, VIEWS, LEADERBOARDS, TABLES, FUNCTIONS, DATABASES or CREATE")
+	return nil, p.unexpected("STREAMS, VIEWS, LEADERBOARDS, REPORTS, TABLES, FUNCTIONS, DATABASES or CREATE")
 }
 
 // showFilter reads [FROM|IN database] [[NOT] LIKE|ILIKE 'pattern'].
@@ -260,12 +264,12 @@ func (p *parser) qualifiedName() (database, name string, err error) {
 	return database, name, err
 }
 
-// skipKind reads TABLE, STREAM, VIEW or LEADERBOARD where a name follows it; otherwise the word is
-// itself the name.
+// skipKind reads TABLE, STREAM, VIEW, LEADERBOARD or REPORT where a name follows it; otherwise
+// the word is itself the name.
 func (p *parser) skipKind() {
 	if t := p.peek(); t.kind != wordToken || !p.peekAt(1).isName() {
 		return
-	} else if k := strings.ToUpper(t.text); k == "TABLE" || k == "STREAM" || k == "VIEW" || k == "LEADERBOARD" {
+	} else if k := strings.ToUpper(t.text); k == "TABLE" || k == "STREAM" || k == "VIEW" || k == "LEADERBOARD" || k == "REPORT" {
 		p.at++
 	}
 }

@@ -42,6 +42,9 @@ type Store struct {
 	busy    map[string]bool       // streams whose group is being written
 	counts  map[string]Count
 	replays map[string]bool // objects that are being replayed
+	// summaries are those of the objects that the last Summarise of a stream looked at, by
+	// stream and object.
+	summaries map[string]map[string]summaryOf
 }
 
 // Count is what is kept of one stream.
@@ -68,7 +71,7 @@ func Open(ctx context.Context, objects objstore.Store, r prometheus.Registerer) 
 			Name: "millrace_lake_dead_letters_total", Help: "Rows that went to the dead letters.",
 		}, []string{"stream"}),
 		waiting: make(map[string][]*request), busy: make(map[string]bool), counts: make(map[string]Count),
-		replays: make(map[string]bool),
+		replays: make(map[string]bool), summaries: make(map[string]map[string]summaryOf),
 	}
 	if r != nil {
 		r.MustRegister(s.written)

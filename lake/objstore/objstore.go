@@ -11,14 +11,22 @@ import (
 	"time"
 )
 
-// ErrNotFound is returned for an object that is not there.
-var ErrNotFound = errors.New("object not found")
+// Errors of the operations, for errors.Is.
+var (
+	ErrNotFound = errors.New("object not found")
+	ErrExists   = errors.New("object exists")
+)
 
 // Store keeps objects under slash-separated names. Implementations are safe for
 // concurrent use.
 type Store interface {
 	// Put writes an object whole, replacing one of the same name.
 	Put(ctx context.Context, name string, data []byte) error
+	// PutNew writes an object whole where there is none of that name; otherwise it changes
+	// nothing and returns ErrExists. Of several that write one name at the same time, in one
+	// process or in many, exactly one succeeds: on S3 it is a PUT with If-None-Match: *. After
+	// another error the object may be there.
+	PutNew(ctx context.Context, name string, data []byte) error
 	// Create starts an object of unknown length; nothing is visible before Commit.
 	Create(ctx context.Context, name string) (Writer, error)
 	// Open returns a reader of an object; ErrNotFound where there is none.

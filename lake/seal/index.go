@@ -3,6 +3,7 @@ package seal
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -303,6 +304,26 @@ func (x *Index) Rows(from, to event.Epoch) int64 {
 	var n int64
 	x.each(from, to, func(s *Seal) { n += s.Rows })
 	return n
+}
+
+// Size is what the lake holds of a stream.
+type Size struct {
+	Files int
+	Rows  int64
+	Bytes int64
+}
+
+// Size returns how much the sealed epochs are.
+func (x *Index) Size() Size {
+	var size Size
+	x.each(math.MinInt64, math.MaxInt64, func(s *Seal) {
+		size.Files += len(s.Files)
+		size.Rows += s.Rows
+		for _, f := range s.Files {
+			size.Bytes += f.SizeBytes
+		}
+	})
+	return size
 }
 
 // Pin says that someone reads files which the index named.

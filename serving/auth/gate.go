@@ -74,6 +74,16 @@ func (g *Gate) Enter(r *http.Request) (*http.Request, error) {
 	return r.WithContext(access.With(audit.WithAddress(r.Context(), audit.Host(r.RemoteAddr)), p)), nil
 }
 
+// Still returns why the caller of a request that passed the gate may not ask any more: its
+// token has expired or was revoked. Long answers ask now and then.
+func (g *Gate) Still(r *http.Request) error {
+	p, err := g.Identify(r)
+	if err == nil && p.ID != access.From(r.Context()).ID {
+		err = Unauthorized(r)
+	}
+	return err
+}
+
 // caller is whom a request counts for: its token, or its address without a valid one.
 func (g *Gate) caller(p access.Principal, err error, r *http.Request) string {
 	if err != nil || p.Role == "" || p.ID == g.o.Anonymous.ID {

@@ -119,6 +119,17 @@ type TopQuery struct {
 	After  string // Next of the page before
 }
 
+// page are the query's parameters.
+func (q TopQuery) page() url.Values {
+	v := q.values()
+	setCount(v, "n", q.N)
+	setCount(v, "offset", q.Offset)
+	if q.After != "" {
+		v.Set("after", q.After)
+	}
+	return v
+}
+
 // Boards lists the leaderboards.
 func (c *Client) Boards(ctx context.Context) ([]Board, error) {
 	var r struct {
@@ -135,13 +146,7 @@ func (c *Client) Board(ctx context.Context, board string) (*BoardState, error) {
 
 // Top returns a page of a leaderboard, the best first.
 func (c *Client) Top(ctx context.Context, board string, q TopQuery) (*Standing, error) {
-	v := q.values()
-	setCount(v, "n", q.N)
-	setCount(v, "offset", q.Offset)
-	if q.After != "" {
-		v.Set("after", q.After)
-	}
-	return look[Standing](ctx, c, v, "/v1/leaderboards/", board, "/top")
+	return look[Standing](ctx, c, q.page(), "/v1/leaderboards/", board, "/top")
 }
 
 // Rank returns rank and score of one member. A member without a score is an Error of

@@ -135,6 +135,41 @@ func TestRequests(t *testing.T) {
 			}
 			return err
 		}},
+		{"GET /v1/streams", "", `{"streams":[{"name":"s","head":[4]}]}`, func(ctx context.Context, c *client.Client) error {
+			list, err := c.Streams(ctx)
+			if err == nil && (len(list) != 1 || list[0].Head[0] != 4) {
+				return fmt.Errorf("%+v", list)
+			}
+			return err
+		}},
+		{"GET /v1/views", "", `{"views":[{"name":"v","window":300,"columns":[{"name":"n","role":"measure"}]}]}`, func(ctx context.Context, c *client.Client) error {
+			list, err := c.Views(ctx)
+			if err == nil && (len(list) != 1 || *list[0].Window != 300 || list[0].Columns[0].Role != "measure") {
+				return fmt.Errorf("%+v", list)
+			}
+			return err
+		}},
+		{"GET /v1/views/v/values?column=page&limit=3&prefix=%2F", "", `{"values":["/a"],"more":true}`, func(ctx context.Context, c *client.Client) error {
+			values, more, err := c.Values(ctx, "v", client.ValuesQuery{Column: "page", Prefix: "/", Limit: 3})
+			if err == nil && (len(values) != 1 || !more) {
+				return fmt.Errorf("%q %v", values, more)
+			}
+			return err
+		}},
+		{"GET /v1/batches?limit=2&view=v", "", `{"runs":[{"view":"v","drift":{"batch_events":3}}]}`, func(ctx context.Context, c *client.Client) error {
+			runs, err := c.BatchRuns(ctx, "v", 2)
+			if err == nil && (len(runs) != 1 || runs[0].Drift.Batch != 3) {
+				return fmt.Errorf("%+v", runs)
+			}
+			return err
+		}},
+		{"GET /v1/errors", "", `{"streams":[{"stream":"s","rejected":2,"reasons":[{"reason":"r","count":2}]}]}`, func(ctx context.Context, c *client.Client) error {
+			list, err := c.Refusals(ctx)
+			if err == nil && (len(list) != 1 || list[0].Reasons[0].Count != 2) {
+				return fmt.Errorf("%+v", list)
+			}
+			return err
+		}},
 		{"GET /v1/status", "", `{"healthy":true,"news":1,"views":[{"name":"v","cut":4}]}`, func(ctx context.Context, c *client.Client) error {
 			s, err := c.Status(ctx)
 			if err == nil && (!s.Healthy || *s.Views[0].Cut != 4 || !strings.Contains(string(s.Raw), "news")) {

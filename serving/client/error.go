@@ -52,18 +52,10 @@ func (e *Error) Kind() string {
 // readError makes an Error of an answer of no success. One that is no problem JSON, such
 // as a proxy's, gives its status and the beginning of its text.
 func readError(reply *http.Response) error {
-	e := &Error{Status: reply.StatusCode, Title: http.StatusText(reply.StatusCode), Offset: -1}
 	text, err := io.ReadAll(io.LimitReader(reply.Body, maxErrorBytes))
-	var place struct {
-		Offset *int `json:"offset"`
-	}
-	switch {
-	case err == nil && json.Unmarshal(text, e) == nil && e.Detail != "":
-		if json.Unmarshal(text, &place) == nil && place.Offset != nil {
-			e.Offset = *place.Offset
-		}
-	default:
-		*e = Error{Status: e.Status, Title: http.StatusText(reply.StatusCode), Offset: -1, Detail: reply.Status}
+	e := problemOf(text)
+	if err != nil || e.Detail == "" {
+		e = &Error{Title: http.StatusText(reply.StatusCode), Offset: -1, Detail: reply.Status}
 		if shown := shorten(bytes.TrimSpace(text)); shown != "" {
 			e.Detail += ": " + shown
 		}
@@ -78,6 +70,22 @@ func readError(reply *http.Response) error {
 		e.RetryAfter = max(time.Until(at), 0)
 	}
 	return e
+}
+
+// problemOf makes an Error of problem JSON. Of another text it has no Detail.
+func problemOf(text []byte) *Error {
+	p := struct {
+		Error
+		Offset *int `json:"offset"`
+	}{}
+	if json.Unmarshal(text, &p) != nil {
+		return &Error{Offset: -1}
+	}
+	p.Error.Offset = -1
+	if p.Offset != nil {
+		p.Error.Offset = *p.Offset
+	}
+	return &p.Error
 }
 
 // shownErrorBytes is how much of an answer that is no problem JSON an error repeats.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -17,6 +18,9 @@ type SQLOptions struct {
 	// Wait is how long the answer may wait until it holds everything that was acknowledged
 	// before; at most a minute.
 	Wait time.Duration
+	// Settings are settings of ClickHouse that change how the answer is written, or lower a
+	// limit. The server refuses others.
+	Settings map[string]string
 }
 
 // Result is an answer as the server wrote it.
@@ -24,6 +28,21 @@ type Result struct {
 	Body        io.ReadCloser // the caller closes it, which ends the query where it still runs
 	ContentType string
 	Sources     []Source // what it is made of; none where no stream or view was read
+
+	trailer *http.Header // of the answer, filled once Body was read to its end
+}
+
+// rowsTrailer is where the server says how many rows an answer of SQL has.
+const rowsTrailer = "Millrace-Rows"
+
+// Rows returns how many rows the answer has, once Body was read to its end; 0 before, and
+// where the server does not say.
+func (r *Result) Rows() int64 {
+	n, err := strconv.ParseInt(r.trailer.Get(rowsTrailer), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // SQL runs one or more statements and returns the answer of the last one, in the format
@@ -35,6 +54,9 @@ func (c *Client) SQL(ctx context.Context, statements string, o SQLOptions) (*Res
 		q.Set("format", o.Format)
 	}
 	setWait(q, o.Wait)
+	for name, value := range o.Settings {
+		q.Set(name, value)
+	}
 	return c.result(ctx, call{
 		method: http.MethodPost, path: "/v1/sql", query: q,
 		header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: text(statements),
@@ -52,7 +74,7 @@ func (c *Client) result(ctx context.Context, r call) (*Result, error) {
 		_ = reply.Body.Close()
 		return nil, err
 	}
-	return &Result{Body: reply.Body, ContentType: reply.Header.Get("Content-Type"), Sources: list}, nil
+	return &Result{Body: reply.Body, ContentType: reply.Header.Get("Content-Type"), Sources: list, trailer: &reply.Trailer}, nil
 }
 
 // Rows runs statements like SQL and reads the answer of the last one row by row.

@@ -30,7 +30,8 @@ type ViewQuery struct {
 	Wait time.Duration
 }
 
-func (q ViewQuery) values() url.Values {
+// Values returns the query as the parameters of its request.
+func (q ViewQuery) Values() url.Values {
 	v := url.Values{}
 	set := func(name, value string) {
 		if value != "" {
@@ -58,7 +59,7 @@ func (c *Client) View(ctx context.Context, view string, q ViewQuery) (*Answer, e
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.result(ctx, reading(path, q.values()))
+	result, err := c.result(ctx, reading(path, q.Values()))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/millrace/millrace/internal/problem"
 	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/serving/format"
+	"github.com/millrace/millrace/serving/live"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/serving/query"
 )
@@ -37,6 +38,8 @@ type Views interface {
 // Merger answers queries on views.
 type Merger interface {
 	Run(ctx context.Context, q merge.Query) (*merge.Result, error)
+	// Unmoved reports whether an answer of this provenance still stands.
+	Unmoved(ctx context.Context, q merge.Query, p merge.Provenance) (bool, error)
 }
 
 // Executor runs SQL.
@@ -76,6 +79,9 @@ type Options struct {
 	Metrics  *prometheus.Registry
 	Log      *slog.Logger
 	Limits   query.RoleLimits // of queries on views
+	// Queried is told how long each query of a view, a leaderboard or SQL took.
+	Queried func(took time.Duration)
+	Live    *live.Hub
 }
 
 type server struct {
@@ -91,11 +97,15 @@ func Routes(o Options) route.Table {
 	}, []string{"route"})}
 	o.Metrics.MustRegister(s.seconds)
 	return append(s.leaderboardRoutes(o.Boards, o.Ranks), route.Table{
-		{Method: http.MethodGet, Path: "/v1/views/{view}", Right: access.Look, Object: "view", Handler: s.timed("view", s.view),
+		{Method: http.MethodGet, Path: "/v1/views/{view}", Right: access.Look, Object: "view", Handler: s.asked("view", s.view),
 			Doc: viewDoc},
+		{Method: http.MethodGet, Path: "/v1/views/{view}/values", Right: access.Look, Object: "view", Handler: s.asked("values", s.values),
+			Doc: valuesDoc},
+		{Method: http.MethodGet, Path: "/v1/views/{view}/live", Right: access.Look, Object: "view", Handler: s.streamed(s.liveView),
+			Doc: liveViewDoc},
 		{Method: http.MethodPost, Path: "/v1/views/{view}/batch", Right: access.Manage, Object: "view", Handler: s.timed("batch", s.batch),
 			Doc: batchDoc},
-		{Method: http.MethodPost, Path: "/v1/sql", Right: access.Query, Handler: s.timed("sql", s.sql),
+		{Method: http.MethodPost, Path: "/v1/sql", Right: access.Query, Handler: s.asked("sql", s.sql),
 			Doc: sqlDoc},
 		{Method: http.MethodGet, Path: "/v1/status", Right: access.Look, Handler: s.timed("status", s.status),
 			Doc: statusDoc(o.Operator)},
@@ -124,15 +134,30 @@ func (s *server) timed(route string, handle func(http.ResponseWriter, *http.Requ
 		start := time.Now()
 		err := handle(w, r)
 		s.seconds.WithLabelValues(route).Observe(time.Since(start).Seconds())
-		if err == nil || r.Context().Err() != nil {
-			return
-		}
-		p := problem.From(err)
-		if p.Status == http.StatusInternalServerError {
-			s.Log.Error("answer request", "route", route, "path", r.URL.Path, "error", err)
-		}
-		problem.Write(w, p)
+		s.refuse(w, r, err)
 	}
+}
+
+// refuse answers with problem JSON where err is not nil and somebody is left to read it.
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if err == nil || r.Context().Err() != nil {
+		return
+	}
+	p := problem.From(err)
+	if p.Status == http.StatusInternalServerError {
+		s.Log.Error("answer request", "path", r.URL.Path, "error", err)
+	}
+	problem.Write(w, p)
+}
+
+// asked is timed for a route by which questions about data are asked.
+func (s *server) asked(route string, handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return s.timed(route, func(w http.ResponseWriter, r *http.Request) error {
+		start := time.Now()
+		err := handle(w, r)
+		s.Queried(time.Since(start))
+		return err
+	})
 }
 
 // Recover wraps a handler so that a panic, which is a defect, becomes a logged 500.
@@ -151,10 +176,35 @@ func Recover(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-func (s *server) view(w http.ResponseWriter, r *http.Request) error {
+// findView finds the view that a request names.
+func (s *server) findView(r *http.Request) (*catalog.View, error) {
 	v, err := s.Views.View(r.PathValue("view"))
 	if err != nil {
-		return problem.New(http.StatusNotFound, "unknown-view", err.Error(), "")
+		return nil, problem.New(http.StatusNotFound, "unknown-view", err.Error(), "")
+	}
+	return v, nil
+}
+
+// withinTime runs a question within the limit of a query's time; hint says how to stay
+// within it.
+func withinTime[T any](ctx context.Context, limits query.Limits, hint string, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limits.Time)
+	defer cancel()
+	answer, err := ask(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return answer, problem.New(http.StatusGatewayTimeout, "query-timeout",
+			fmt.Sprintf("the query ran longer than the limit of %s (%stimeout)", limits.Time, limits.Prefix), hint)
+	}
+	return answer, err
+}
+
+// viewHint says how a query on a view stays within its time.
+const viewHint = "narrow it by from, to, where or by"
+
+func (s *server) view(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.findView(r)
+	if err != nil {
+		return err
 	}
 	f, err := format.Choose(r)
 	if err != nil {
@@ -166,14 +216,8 @@ func (s *server) view(w http.ResponseWriter, r *http.Request) error {
 	}
 	limits := s.Limits.For(access.From(r.Context()))
 	q.MaxRows = limits.Rows
-	ctx, cancel := context.WithTimeout(r.Context(), limits.Time)
-	defer cancel()
-	result, err := s.Merger.Run(ctx, q)
+	result, err := withinTime(r.Context(), limits, viewHint, func(ctx context.Context) (*merge.Result, error) { return s.Merger.Run(ctx, q) })
 	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return problem.New(http.StatusGatewayTimeout, "query-timeout",
-				fmt.Sprintf("the query ran longer than the limit of %s (%stimeout)", limits.Time, limits.Prefix), "narrow it by from, to, where or by")
-		}
 		return err
 	}
 	text, err := json.Marshal(result.Provenance)

@@ -37,6 +37,9 @@ type parts struct {
 	query merge.Query
 	err   error // of every part
 	slow  bool  // the merger waits for its context
+	// unmoved is what the merger says of earlier answers.
+	unmoved bool
+	runs    int // of the merger
 
 	request query.Request
 	breaks  bool // the answer to SQL breaks off
@@ -54,11 +57,16 @@ type merger struct{ *parts }
 
 func (m merger) Run(ctx context.Context, q merge.Query) (*merge.Result, error) {
 	m.query = q
+	m.runs++
 	if m.slow {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
 	return &merge.Result{Batch: answerBatch(), Provenance: merge.Provenance{View: "v", Generation: 3}}, m.err
+}
+
+func (m merger) Unmoved(context.Context, merge.Query, merge.Provenance) (bool, error) {
+	return m.unmoved, nil
 }
 
 type executor struct{ *parts }
@@ -72,7 +80,7 @@ func (e executor) Run(_ context.Context, r query.Request) (*query.Response, erro
 	if e.breaks {
 		body = io.MultiReader(strings.NewReader(`{"rows":1`), iotest.ErrReader(errors.New("the engine is gone")))
 	}
-	return &query.Response{Body: io.NopCloser(body), Format: r.Format, ContentType: "text/plain", Sources: []query.Source{{Name: "s", Kind: "stream", Positions: []uint64{7}}}}, nil
+	return &query.Response{Body: io.NopCloser(body), Format: r.Format, ContentType: "text/plain", Rows: func() int64 { return 1 }, Sources: []query.Source{{Name: "s", Kind: "stream", Positions: []uint64{7}}}}, nil
 }
 
 func (p *parts) RunBatch(_ context.Context, view string, rebuild bool) (BatchResult, error) {
@@ -122,7 +130,8 @@ func newSurface(t *testing.T) (*parts, http.Handler) {
 	t.Helper()
 	p := &parts{view: build(t, "CREATE VIEW v AS SELECT page, count() AS n FROM s GROUP BY page, tumble(ts, INTERVAL 5 MINUTE)")}
 	routes := Routes(Options{
-		Views: p, Merger: merger{p}, Executor: executor{p}, Operator: p, Metrics: prometheus.NewRegistry(),
+		Queried: func(time.Duration) {},
+		Views:   p, Merger: merger{p}, Executor: executor{p}, Operator: p, Metrics: prometheus.NewRegistry(),
 		Log: slog.New(slog.DiscardHandler), Limits: query.RoleLimits{access.SQL: {Time: 50 * time.Millisecond, Rows: 9, Prefix: "query."}},
 	})
 	mux := routes.Mux(func(_ route.Route, h http.Handler) http.Handler { return h })

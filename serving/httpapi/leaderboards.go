@@ -100,7 +100,7 @@ func (s *server) leaderboardRoutes(boards Leaderboards, ranks Ranks) route.Table
 		if body != nil {
 			errors = append(slices.Clone(errors), http.StatusRequestEntityTooLarge)
 		}
-		return route.Route{Method: method, Path: path + "/members", Right: access.Look, Object: "board", Handler: s.timed("board-members", handle), Doc: route.Doc{
+		return route.Route{Method: method, Path: path + "/members", Right: access.Look, Object: "board", Handler: s.asked("board-members", handle), Doc: route.Doc{
 			ID: id, Tag: "leaderboards", Summary: summary, Params: params, Body: body, Errors: errors,
 			About:   "Each row has `rank`, the rank among all, and `among`, the rank among those that were asked for. A member that is not there has null for both, and comes last.",
 			Replies: json(leaderboard.Answer{}, "The members, the best first"),
@@ -111,11 +111,11 @@ func (s *server) leaderboardRoutes(boards Leaderboards, ranks Ranks) route.Table
 			ID: "listLeaderboards", Tag: "leaderboards", Summary: "The leaderboards that the caller may read",
 			Replies: json(BoardList{}, "All of them, by name"),
 		}},
-		{Method: http.MethodGet, Path: path, Right: access.Look, Object: "board", Handler: s.timed("board", b.info), Doc: route.Doc{
+		{Method: http.MethodGet, Path: path, Right: access.Look, Object: "board", Handler: s.asked("board", b.info), Doc: route.Doc{
 			ID: "getLeaderboard", Tag: "leaderboards", Summary: "A leaderboard's definition, and how many members it ranks now",
 			Params: []route.Param{name, scope[3]}, Replies: json(BoardState{}, "Definition and windows"), Errors: errors,
 		}},
-		{Method: http.MethodGet, Path: path + "/top", Right: access.Look, Object: "board", Handler: s.timed("board-top", b.top), Doc: route.Doc{
+		{Method: http.MethodGet, Path: path + "/top", Right: access.Look, Object: "board", Handler: s.asked("board-top", b.top), Doc: route.Doc{
 			ID: "getTop", Tag: "leaderboards", Summary: "The best members, page by page",
 			About: "Pages follow each other by `after`, with `next` of the page before; a page costs the same however deep it lies.",
 			Params: with(
@@ -125,11 +125,21 @@ func (s *server) leaderboardRoutes(boards Leaderboards, ranks Ranks) route.Table
 			),
 			Replies: json(leaderboard.Answer{}, "The page; empty where the window has no members"), Errors: errors,
 		}},
-		{Method: http.MethodGet, Path: path + "/rank/{member}", Right: access.Look, Object: "board", Handler: s.timed("board-rank", b.rank), Doc: route.Doc{
+		{Method: http.MethodGet, Path: path + "/live", Right: access.Look, Object: "board", Handler: s.streamed(b.liveTop), Doc: route.Doc{
+			ID: "watchTop", Tag: "leaderboards", Summary: "The best members, again whenever they change",
+			About: aboutLive,
+			Params: with(
+				about(n, fmt.Sprintf("Rows, 1 to %d. Default: %d", leaderboard.MaxRows, defaultTop)),
+				route.Param{Name: "offset", In: "query", Type: "integer", About: fmt.Sprintf("Rows to leave out, at most %d", leaderboard.MaxOffset), Example: "0"},
+				everyParam,
+			),
+			Replies: streamReplies(leaderboard.Answer{}), Errors: errors,
+		}},
+		{Method: http.MethodGet, Path: path + "/rank/{member}", Right: access.Look, Object: "board", Handler: s.asked("board-rank", b.rank), Doc: route.Doc{
 			ID: "getRank", Tag: "leaderboards", Summary: "A member's rank, score and percentile",
 			Params: with(member), Replies: json(leaderboard.Standing{}, "Where it stands"), Errors: errors,
 		}},
-		{Method: http.MethodGet, Path: path + "/around/{member}", Right: access.Look, Object: "board", Handler: s.timed("board-around", b.around), Doc: route.Doc{
+		{Method: http.MethodGet, Path: path + "/around/{member}", Right: access.Look, Object: "board", Handler: s.asked("board-around", b.around), Doc: route.Doc{
 			ID: "getAround", Tag: "leaderboards", Summary: "A member and its neighbours",
 			Params:  with(member, about(n, fmt.Sprintf("Rows on each side, 1 to %d. Default: %d", leaderboard.MaxRows/2, defaultAround))),
 			Replies: json(leaderboard.Answer{}, "The member in the middle, unless it is near an end"), Errors: errors,
@@ -172,7 +182,7 @@ func (b *boardServer) list(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *boardServer) info(w http.ResponseWriter, r *http.Request) error {
-	s, _, err := b.scope(r, "wait")
+	s, err := b.scope(r.PathValue("board"), r.URL.Query(), "wait")
 	if err != nil {
 		return err
 	}
@@ -189,15 +199,12 @@ func (b *boardServer) info(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *boardServer) top(w http.ResponseWriter, r *http.Request) error {
-	s, values, err := b.scope(r, "window", "at", "wait", "n", "offset", "after")
+	values := r.URL.Query()
+	s, err := b.scope(r.PathValue("board"), values, "window", "at", "wait", "n", "offset", "after")
 	if err != nil {
 		return err
 	}
-	n, err := whole(values, "n", defaultTop, 1, leaderboard.MaxRows)
-	if err != nil {
-		return err
-	}
-	offset, err := whole(values, "offset", 0, 0, leaderboard.MaxOffset)
+	n, offset, err := page(values)
 	if err != nil {
 		return err
 	}
@@ -206,8 +213,17 @@ func (b *boardServer) top(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// page reads how many rows of a leaderboard are asked for, and how many are left out.
+func page(values url.Values) (n, offset int, err error) {
+	if n, err = whole(values, "n", defaultTop, 1, leaderboard.MaxRows); err != nil {
+		return 0, 0, err
+	}
+	offset, err = whole(values, "offset", 0, 0, leaderboard.MaxOffset)
+	return n, offset, err
+}
+
 func (b *boardServer) rank(w http.ResponseWriter, r *http.Request) error {
-	s, _, err := b.scope(r, "window", "at", "wait")
+	s, err := b.scope(r.PathValue("board"), r.URL.Query(), "window", "at", "wait")
 	if err != nil {
 		return err
 	}
@@ -217,7 +233,8 @@ func (b *boardServer) rank(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *boardServer) around(w http.ResponseWriter, r *http.Request) error {
-	s, values, err := b.scope(r, "window", "at", "wait", "n")
+	values := r.URL.Query()
+	s, err := b.scope(r.PathValue("board"), values, "window", "at", "wait", "n")
 	if err != nil {
 		return err
 	}
@@ -231,7 +248,8 @@ func (b *boardServer) around(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *boardServer) membersOfQuery(w http.ResponseWriter, r *http.Request) error {
-	s, values, err := b.scope(r, "window", "at", "wait", "m")
+	values := r.URL.Query()
+	s, err := b.scope(r.PathValue("board"), values, "window", "at", "wait", "m")
 	if err != nil {
 		return err
 	}
@@ -239,7 +257,7 @@ func (b *boardServer) membersOfQuery(w http.ResponseWriter, r *http.Request) err
 }
 
 func (b *boardServer) membersOfBody(w http.ResponseWriter, r *http.Request) error {
-	s, _, err := b.scope(r, "window", "at", "wait")
+	s, err := b.scope(r.PathValue("board"), r.URL.Query(), "window", "at", "wait")
 	if err != nil {
 		return err
 	}
@@ -277,29 +295,28 @@ func (b *boardServer) members(w http.ResponseWriter, r *http.Request, s leaderbo
 }
 
 // scope reads what all questions have, and refuses parameters that are not among known.
-func (b *boardServer) scope(r *http.Request, known ...string) (leaderboard.Scope, url.Values, error) {
-	v, err := b.boards.Leaderboard(r.PathValue("board"))
+func (b *boardServer) scope(board string, values url.Values, known ...string) (leaderboard.Scope, error) {
+	v, err := b.boards.Leaderboard(board)
 	if err != nil {
-		return leaderboard.Scope{}, nil, problem.New(http.StatusNotFound, "unknown-leaderboard", err.Error(), "")
+		return leaderboard.Scope{}, problem.New(http.StatusNotFound, "unknown-leaderboard", err.Error(), "")
 	}
 	s := leaderboard.Scope{Board: v}
-	values := r.URL.Query()
 	for name := range values {
 		if !slices.Contains(known, name) {
-			return s, nil, bad(name, "unknown parameter; there are %s", strings.Join(known, ", "))
+			return s, bad(name, "unknown parameter; there are %s", strings.Join(known, ", "))
 		}
 	}
 	s.Window = values.Get("window")
 	if text := values.Get("at"); text != "" {
 		seconds, err := parseTime("at", text, time.Now())
 		if err != nil {
-			return s, nil, err
+			return s, err
 		}
 		at := time.Unix(seconds, 0).UTC()
 		s.At = &at
 	}
 	s.Wait, err = parseWait(values.Get("wait"))
-	return s, values, err
+	return s, err
 }
 
 // whole reads a whole number from least to most.
@@ -317,16 +334,11 @@ func whole(values url.Values, name string, fallback, least, most int) (int, erro
 
 // within runs a question within the limit of a query's time.
 func within[T any](b *boardServer, r *http.Request, ask func(ctx context.Context) (T, error)) (T, error) {
-	limits := b.Limits.For(access.From(r.Context()))
-	ctx, cancel := context.WithTimeout(r.Context(), limits.Time)
-	defer cancel()
-	answer, err := ask(ctx)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return answer, problem.New(http.StatusGatewayTimeout, "query-timeout",
-			fmt.Sprintf("the question ran longer than the limit of %s (%stimeout)", limits.Time, limits.Prefix), "ask for a window that is kept, or wait less")
-	}
-	return answer, err
+	return withinTime(r.Context(), b.Limits.For(access.From(r.Context())), boardHint, ask)
 }
+
+// boardHint says how a question to a leaderboard stays within its time.
+const boardHint = "ask for a window that is kept, or wait less"
 
 func answerWithin[T any](b *boardServer, w http.ResponseWriter, r *http.Request, ask func(ctx context.Context) (T, error)) error {
 	answer, err := within(b, r, ask)

@@ -92,7 +92,8 @@ func (r *ranks) Size(_ context.Context, s leaderboard.Scope) (*leaderboard.Size,
 
 func (r *ranks) serve(as access.Principal, method, target, body string) *httptest.ResponseRecorder {
 	routes := Routes(Options{
-		Boards: r, Ranks: r, Operator: &parts{}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		Queried: func(time.Duration) {},
+		Boards:  r, Ranks: r, Operator: &parts{}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 		Limits: query.RoleLimits{access.SQL: {Time: 30 * time.Millisecond, Prefix: "query."}},
 	})
 	w := httptest.NewRecorder()

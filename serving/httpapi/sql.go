@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/problem"
@@ -47,7 +48,7 @@ var sqlDoc = route.Doc{
 	},
 	Body: &route.Body{Types: []string{"text/plain", "application/sql"}, About: "The statements, up to 256 KiB.", Example: "SELECT page, sum(hits) AS n FROM page_hits GROUP BY page ORDER BY n DESC"},
 	Replies: []route.Reply{{Status: http.StatusOK, Types: sqlTypes(),
-		Value: SQLAnswer{}, About: "The rows. The header Millrace-Provenance holds the provenance for every format."}},
+		Value: SQLAnswer{}, About: "The rows. The header Millrace-Provenance holds the provenance for every format, the trailer Millrace-Rows the number of rows."}},
 	Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusNotImplemented, http.StatusServiceUnavailable, http.StatusGatewayTimeout},
 }
 
@@ -58,6 +59,9 @@ type SQLAnswer struct {
 	Rows       int64            `json:"rows"`
 	Provenance []map[string]any `json:"provenance,omitempty" jsonschema:"one element for each view (as of the view's own API) and stream (stream, positions) that the answer is made of"`
 }
+
+// rowsTrailer tells, behind the answer, how many rows it has in whatever format.
+const rowsTrailer = "Millrace-Rows"
 
 func (s *server) sql(w http.ResponseWriter, r *http.Request) error {
 	q, err := sqlRequest(r)
@@ -105,6 +109,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, response *query.
 			h.Set("Content-Type", f.contentType)
 		}
 	}
+	h.Set("Trailer", rowsTrailer)
 	if _, err := io.Copy(w, body); err != nil {
 		if r.Context().Err() == nil {
 			s.Log.Warn("answer to a query breaks off", "error", err)
@@ -112,6 +117,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, response *query.
 		// Whoever reads it must not take it for whole.
 		panic(http.ErrAbortHandler)
 	}
+	h.Set(rowsTrailer, strconv.FormatInt(response.Rows(), 10))
 	return nil
 }
 

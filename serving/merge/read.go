@@ -174,14 +174,7 @@ func (m *Merger) provenance(q *Query, r *reading, heads []uint64) Provenance {
 		end := (r.manifest.Cut + 1).Start(m.epochLength)
 		p.Cut, p.CutTime = &r.manifest.Cut, &end
 	}
-	if q.From > MinTime {
-		from := time.Unix(q.From, 0).UTC()
-		p.From = &from
-	}
-	if q.To < MaxTime {
-		to := time.Unix(q.To, 0).UTC()
-		p.To = &to
-	}
+	p.From, p.To = q.bounds()
 	now := time.Now()
 	for i, head := range heads {
 		seq, arrival := r.position(i)
@@ -190,6 +183,19 @@ func (m *Merger) provenance(q *Query, r *reading, heads []uint64) Provenance {
 		p.Partitions = append(p.Partitions, part)
 	}
 	return p
+}
+
+// bounds are the query's, nil where it has none.
+func (q *Query) bounds() (from, to *time.Time) {
+	if q.From > MinTime {
+		t := time.Unix(q.From, 0).UTC()
+		from = &t
+	}
+	if q.To < MaxTime {
+		t := time.Unix(q.To, 0).UTC()
+		to = &t
+	}
+	return from, to
 }
 
 // PartitionAt says how far an answer reaches in a partition whose head was as given when

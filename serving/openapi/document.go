@@ -104,7 +104,9 @@ type Response struct {
 type Media struct {
 	Schema *jsonschema.Schema `json:"schema,omitempty"`
 	// Line is the schema of each line of NDJSON, which OpenAPI 3.1 cannot say.
-	Line    *jsonschema.Schema `json:"x-line-schema,omitempty"`
+	Line *jsonschema.Schema `json:"x-line-schema,omitempty"`
+	// Event is the schema of the data of each event of a stream, but for those of problems.
+	Event   *jsonschema.Schema `json:"x-event-schema,omitempty"`
 	Example any                `json:"example,omitempty"`
 }
 
@@ -139,6 +141,7 @@ var tagAbout = map[string]string{
 	"views":        "Declared aggregations, batch merged with speed.",
 	"sql":          "Definitions and ad-hoc questions.",
 	"leaderboards": "Who leads, and where somebody stands.",
+	"reports":      "Documents that are made and delivered by schedule.",
 	"state":        "How the server is.",
 	"access":       "Tokens, who you are, and who did what.",
 }

@@ -179,6 +179,8 @@ func (s *schemas) media(contentType string, v any) (Media, error) {
 	case media == "application/x-ndjson":
 		// No schema of the whole: validators would take it for one JSON value.
 		return Media{Line: schema}, nil
+	case media == "text/event-stream":
+		return Media{Schema: &jsonschema.Schema{Type: "string"}, Event: schema}, nil
 	case strings.HasPrefix(media, "text/"):
 		return Media{Schema: &jsonschema.Schema{Type: "string"}}, nil
 	}

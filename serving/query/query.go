@@ -39,6 +39,7 @@ type Catalog interface {
 	Streams() []*catalog.Stream
 	Views() []*catalog.View
 	Leaderboards() []*catalog.View
+	Reports() []*catalog.Report
 }
 
 // Definer carries out definitions. Each call returns when what it did is durable and,
@@ -47,9 +48,11 @@ type Definer interface {
 	CreateStream(ctx context.Context, s *sql.CreateStream) error
 	CreateView(ctx context.Context, v *sql.CreateView) error
 	CreateLeaderboard(ctx context.Context, b *sql.CreateLeaderboard) error
+	CreateReport(ctx context.Context, r *sql.CreateReport) error
 	DropStream(ctx context.Context, name string) error
 	DropView(ctx context.Context, name string) error
 	DropLeaderboard(ctx context.Context, name string) error
+	DropReport(ctx context.Context, name string) error
 }
 
 // History gives the engine the events of a stream.
@@ -219,8 +222,8 @@ func blank(s string) string {
 func (x *Executor) statement(ctx context.Context, r Request, s sql.Statement) (*Response, error) {
 	p := access.From(ctx)
 	switch s.(type) {
-	case *sql.CreateStream, *sql.CreateView, *sql.CreateLeaderboard, *sql.Drop:
-		if err := require(p, access.Manage, "to define and drop streams and views"); err != nil {
+	case *sql.CreateStream, *sql.CreateView, *sql.CreateLeaderboard, *sql.CreateReport, *sql.Drop:
+		if err := require(p, access.Manage, "to define and drop streams, views and reports"); err != nil {
 			return nil, err
 		}
 	default:
@@ -235,6 +238,8 @@ func (x *Executor) statement(ctx context.Context, r Request, s sql.Statement) (*
 		return x.define(ctx, r, "create", "view", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateView(ctx, s))
 	case *sql.CreateLeaderboard:
 		return x.define(ctx, r, "create", "leaderboard", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateLeaderboard(ctx, s))
+	case *sql.CreateReport:
+		return x.define(ctx, r, "create", "report", s.Name, "created", s.IfNotExists, catalog.ErrExists, x.Definer.CreateReport(ctx, s))
 	case *sql.Drop:
 		drop, kind := x.Definer.DropView, "view"
 		switch s.Kind {
@@ -242,6 +247,8 @@ func (x *Executor) statement(ctx context.Context, r Request, s sql.Statement) (*
 			drop, kind = x.Definer.DropStream, "stream"
 		case "LEADERBOARD":
 			drop, kind = x.Definer.DropLeaderboard, "leaderboard"
+		case "REPORT":
+			drop, kind = x.Definer.DropReport, "report"
 		}
 		return x.define(ctx, r, "drop", kind, s.Name, "dropped", s.IfExists, catalog.ErrNotFound, drop(ctx, s.Name))
 	case *sql.Show:

@@ -58,6 +58,16 @@ func (d definer) CreateLeaderboard(ctx context.Context, b *sql.CreateLeaderboard
 	return err
 }
 
+func (d definer) CreateReport(ctx context.Context, r *sql.CreateReport) error {
+	_, err := d.Catalog.CreateReport(ctx, r)
+	return err
+}
+
+func (d definer) DropReport(ctx context.Context, name string) error {
+	_, err := d.Catalog.DropReport(ctx, name)
+	return err
+}
+
 func (d definer) DropLeaderboard(ctx context.Context, name string) error {
 	_, err := d.Catalog.DropLeaderboard(ctx, name)
 	return err

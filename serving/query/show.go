@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/agg"
+	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/plan"
 	"github.com/millrace/millrace/internal/problem"
@@ -158,6 +159,8 @@ func (x *Executor) show(p access.Principal, s *sql.Show) (*event.Batch, error) {
 			}
 		}
 		return texts([]string{"name", "stream", "member", "score", "windows", "batch"}, rows...), nil
+	case "REPORTS":
+		return x.showReports(p, like)
 	case "TABLES":
 		for _, t := range x.tables(p) {
 			if like(t.name) {
@@ -168,7 +171,42 @@ func (x *Executor) show(p access.Principal, s *sql.Show) (*event.Batch, error) {
 	case "FUNCTIONS":
 		return functions(like), nil
 	}
-	return nil, &sql.Error{Pos: s.Pos, Msg: "cannot show " + s.What, Hint: "SHOW STREAMS, VIEWS, LEADERBOARDS, TABLES, FUNCTIONS or DATABASES"}
+	return nil, &sql.Error{Pos: s.Pos, Msg: "cannot show " + s.What, Hint: "SHOW STREAMS, VIEWS, LEADERBOARDS, REPORTS, TABLES, FUNCTIONS or DATABASES"}
+}
+
+// showReports answers SHOW REPORTS. A report tells of any stream or view, so that only who
+// may see all of them sees reports.
+func (x *Executor) showReports(p access.Principal, like func(string) bool) (*event.Batch, error) {
+	if err := require(p, access.Watch, "to see reports"); err != nil {
+		return nil, err
+	}
+	var rows [][]string
+	for _, r := range x.Catalog.Reports() {
+		s := r.Statement
+		if !like(s.Name) {
+			continue
+		}
+		zone := "UTC"
+		if s.Zone != nil {
+			zone = fmt.Sprint(s.Zone.Value)
+		}
+		rows = append(rows, []string{s.Name, fmt.Sprint(s.Schedule.Value), zone, s.Query})
+	}
+	return texts([]string{"name", "schedule", "time_zone", "query"}, rows...), nil
+}
+
+// report returns a report that the caller may know of by its qualified name, nil where there
+// is none.
+func (x *Executor) report(p access.Principal, database, name string) *catalog.Report {
+	if !p.May(access.Watch, "") || database != "" && !slices.Contains(databases, database) {
+		return nil
+	}
+	for _, r := range x.Catalog.Reports() {
+		if r.Statement.Name == name {
+			return r
+		}
+	}
+	return nil
 }
 
 // functions lists what a SELECT may call, and which of it a view may too.
@@ -216,6 +254,9 @@ func (x *Executor) unknown(p access.Principal, pos sql.Pos, name string) error {
 // describe answers DESCRIBE in ClickHouse's columns; the comment says what a column is for.
 func (x *Executor) describe(p access.Principal, s *sql.Describe) (*event.Batch, error) {
 	t, ok := x.found(p, s.Database, s.Name)
+	if !ok && x.report(p, s.Database, s.Name) != nil {
+		return nil, &sql.Error{Pos: s.Pos, Msg: fmt.Sprintf("%s is a report, which has no columns of its own", s.Name), Hint: "SHOW CREATE REPORT tells its query"}
+	}
 	if !ok {
 		return nil, x.unknown(p, s.Pos, s.Name)
 	}
@@ -227,6 +268,13 @@ func (x *Executor) describe(p access.Principal, s *sql.Describe) (*event.Batch, 
 }
 
 func (x *Executor) showCreate(p access.Principal, s *sql.ShowCreate) (*event.Batch, error) {
+	if r := x.report(p, s.Database, s.Name); r != nil {
+		// Its recipients may be addresses that let one in.
+		if err := require(p, access.Manage, "to see the statement of a report"); err != nil {
+			return nil, err
+		}
+		return texts([]string{"statement"}, []string{r.SQL}), nil
+	}
 	t, ok := x.found(p, s.Database, s.Name)
 	if !ok {
 		return nil, x.unknown(p, s.Pos, s.Name)
@@ -239,7 +287,7 @@ func (x *Executor) exists(p access.Principal, s *sql.Exists) *event.Batch {
 	b := batchOf(event.Column{Name: "result", Type: event.Type{Kind: event.UInt64}})
 	_, ok := x.found(p, s.Database, s.Name)
 	found := uint64(0)
-	if ok {
+	if ok || x.report(p, s.Database, s.Name) != nil {
 		found = 1
 	}
 	b.Columns[0].AppendUInt64(found)

@@ -65,6 +65,9 @@ func Open(address string) (*Store, error) {
 		}
 		o.ContextTimeoutEnabled = true
 		o.DialerRetries = max(o.DialerRetries, 1)
+		if o.MaxRetries == 0 {
+			o.MaxRetries = -1 // none: of a server that hangs each would take a whole timeout
+		}
 		return New(redis.NewClient(o)), nil
 	}
 	u.Host = hosts[0]

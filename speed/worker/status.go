@@ -50,6 +50,15 @@ func (w *Worker) Status() []Status {
 	return out
 }
 
+// View returns the status of one view, false where the worker does not have it.
+func (w *Worker) View(id string) (Status, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s, ok := w.statuses[id]
+	s.Lag = s.lag(time.Now().UnixNano())
+	return s, ok
+}
+
 // lag is never negative, since clocks may differ.
 func (s *Status) lag(now int64) time.Duration {
 	if s.since == 0 {

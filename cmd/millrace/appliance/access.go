@@ -135,15 +135,15 @@ func lockData(dir string) (unlock func(), err error) {
 // CreateTokenOffline makes a token in the data directory of a server that is stopped: the
 // way back in where the last admin token is lost. It returns the token and its secret.
 func CreateTokenOffline(ctx context.Context, c config.Config, r auth.Request) (auth.Token, string, error) {
-	if info, err := os.Stat(lakeDir(c)); err != nil || !info.IsDir() {
-		return auth.Token{}, "", fmt.Errorf("there is no lake at %s: name the server's data_dir by --data, or its file by --config", lakeDir(c))
+	if info, err := os.Stat(c.LakeDir()); err != nil || !info.IsDir() {
+		return auth.Token{}, "", fmt.Errorf("there is no lake at %s: name the server's data_dir by --data, or its file by --config", c.LakeDir())
 	}
 	unlock, err := lockData(c.DataDir)
 	if err != nil {
 		return auth.Token{}, "", err
 	}
 	defer unlock()
-	store, err := local.Open(lakeDir(c))
+	store, err := local.Open(c.LakeDir())
 	if err != nil {
 		return auth.Token{}, "", err
 	}

@@ -22,6 +22,18 @@ import (
 // other test of this package uses, as the engine is shared.
 func start(t *testing.T, change func(*config.Config)) *Appliance {
 	t.Helper()
+	a := startOnce(t, change)
+	t.Cleanup(func() {
+		if err := a.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+// startOnce is start for a test that stops the appliance itself.
+func startOnce(t *testing.T, change func(*config.Config)) *Appliance {
+	t.Helper()
 	c := config.Default()
 	c.DataDir, c.Epoch, c.Flush, c.Grace = t.TempDir(), time.Second, 20*time.Millisecond, time.Second
 	c.ClickHouseDSN = enginetest.Engine(t).DSN()
@@ -32,11 +44,6 @@ func start(t *testing.T, change func(*config.Config)) *Appliance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := a.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
 	return a
 }
 
@@ -367,7 +374,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	}
 	slices.Sort(public)
 	// What is public is decided here as well as in the table.
-	if want := []string{"GET /docs/api", "GET /healthz", "GET /millrace.js", "GET /openapi.json", "GET /readyz", "GET /v1/whoami", "GET /{$}"}; !slices.Equal(public, want) {
+	if want := []string{"GET /console/{file}", "GET /docs/api", "GET /healthz", "GET /millrace.js", "GET /openapi.json", "GET /readyz", "GET /unsubscribe/{report}", "GET /v1/whoami", "GET /{$}", "POST /unsubscribe/{report}"}; !slices.Equal(public, want) {
 		t.Errorf("public are %q, want %q: a route for everybody has to be listed in this test too", public, want)
 	}
 	if len(a.Routes()) < 10 {

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/millrace/millrace/batch/ledger"
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/batch/recompute"
 	"github.com/millrace/millrace/batch/schedule"
@@ -41,8 +42,10 @@ import (
 	"github.com/millrace/millrace/lake/writer"
 	"github.com/millrace/millrace/serving/httpapi"
 	"github.com/millrace/millrace/serving/leaderboard"
+	"github.com/millrace/millrace/serving/live"
 	"github.com/millrace/millrace/serving/merge"
 	"github.com/millrace/millrace/serving/openapi"
+	"github.com/millrace/millrace/serving/overview"
 	"github.com/millrace/millrace/serving/query"
 	"github.com/millrace/millrace/speed/board"
 	"github.com/millrace/millrace/speed/embedded"
@@ -74,12 +77,16 @@ type Appliance struct {
 	redis        *embedded.Server // nil with an external Redis
 	speed        *redisview.Store
 	backend      stream.Backend
+	ledger       *ledger.Ledger
 	recompute    *recompute.Runner
 	schedule     *schedule.Scheduler
 	budget       *appender.Budget
 	merger       *merge.Merger
 	executor     *query.Executor
+	reports      *reporter
 	guard        *guard
+	queried      queried
+	live         *live.Hub
 	routes       route.Table
 	handler      http.Handler
 	unlock       func() // frees the data directory
@@ -123,7 +130,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.unlock, err = lockData(o.Config.DataDir); err != nil {
 		return nil, err
 	}
-	if a.store, err = local.Open(lakeDir(o.Config)); err != nil {
+	if a.store, err = local.Open(o.Config.LakeDir()); err != nil {
 		return nil, err
 	}
 	if err := a.checkEpoch(ctx); err != nil {
@@ -177,6 +184,10 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 // Stop ends everything, from the top down. The network must have stopped already.
 func (a *Appliance) Stop(ctx context.Context) error {
 	var errs []error
+	a.EndStreams()
+	if a.reports != nil {
+		errs = append(errs, a.reports.stop(ctx))
+	}
 	if a.schedule != nil {
 		errs = append(errs, a.schedule.Stop(ctx))
 	}
@@ -217,16 +228,16 @@ func (a *Appliance) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// EndStreams ends the live streams, which would outlast every other request. It comes
+// before the network stops, and may be called again.
+func (a *Appliance) EndStreams() {
+	if a.live != nil {
+		a.live.Close()
+	}
+}
+
 // Handler is the whole HTTP surface.
 func (a *Appliance) Handler() http.Handler { return a.handler }
-
-// lakeDir is where the lake is.
-func lakeDir(c config.Config) string {
-	if u, err := url.Parse(c.LakeURL); err == nil && u.Path != "" {
-		return u.Path
-	}
-	return filepath.Join(c.DataDir, "lake")
-}
 
 // lakeSettings are what ClickHouse must be told to read the lake rightly.
 var lakeSettings = map[string]string{
@@ -321,21 +332,34 @@ func (a *Appliance) startServing() (err error) {
 		Catalog: a.catalog, Definer: auditedDefiner{a, a.guard.audit}, History: histories{a}, Engine: a.queries.forQueries(), Views: a.merger,
 		Log: a.o.Log, Limits: roleLimits(a.o.Config),
 	})
+	a.live = live.New(live.Options{
+		MaxStreams: int(a.o.Config.LiveMaxStreams), Still: a.guard.gate.Still, Log: a.o.Log, Metrics: a.metrics.registry,
+	})
+	overviews := overview.New(overview.Options{
+		Catalog: a.catalog, Facts: facts{a}, EpochLength: a.o.Config.Epoch, Version: a.o.Version, Started: a.started, Log: a.o.Log,
+	})
+	if err := a.startReports(); err != nil {
+		return err
+	}
 	ranks := leaderboard.New(leaderboard.Options{Store: redisboard.New(a.speed.Client()), Views: a.merger, Log: heads{a}, Logger: a.o.Log})
 	a.routes, err = openapi.Routes(a.o.Version, slices.Concat(
 		a.ingestRoutes(),
 		httpapi.Routes(httpapi.Options{
 			Views: a.catalog, Merger: a.merger, Boards: a.catalog, Ranks: ranks, Executor: auditedExecutor{a.executor, a.guard.audit},
 			Operator: auditedOperator{a, a.guard.audit}, Metrics: a.metrics.registry,
-			Log: a.o.Log, Limits: roleLimits(a.o.Config),
+			Log: a.o.Log, Limits: roleLimits(a.o.Config), Queried: a.queried.observe, Live: a.live,
 		}),
+		overviews.Routes(),
+		route.Table{overviews.LiveRoute(a.live)},
 		a.guardRoutes(),
+		a.reports.scheduler.Routes(a.guard.audit),
 		console.Routes(),
 		tracker.Routes(),
 	))
 	if err != nil {
 		return err
 	}
+	a.metrics.registry.MustRegister(figures{a})
 	a.handler = a.surface(a.routes)
 	return nil
 }

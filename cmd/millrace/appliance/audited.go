@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/serving/audit"
 	"github.com/millrace/millrace/serving/httpapi"
 	"github.com/millrace/millrace/serving/query"
+	"github.com/millrace/millrace/serving/report"
 )
 
 // auditedDefiner writes definitions into the audit log; that their author may manage is the
@@ -39,6 +40,11 @@ func (d auditedDefiner) CreateLeaderboard(ctx context.Context, b *sql.CreateLead
 	return d.act(ctx, "define", b.String(), func(ctx context.Context) error { return d.definer.CreateLeaderboard(ctx, b) })
 }
 
+// CreateReport implements query.Definer.
+func (d auditedDefiner) CreateReport(ctx context.Context, r *sql.CreateReport) error {
+	return d.act(ctx, "define", report.Public(r), func(ctx context.Context) error { return d.definer.CreateReport(ctx, r) })
+}
+
 // DropStream implements query.Definer.
 func (d auditedDefiner) DropStream(ctx context.Context, name string) error {
 	return d.act(ctx, "drop", "DROP STREAM "+sql.QuoteName(name), func(ctx context.Context) error { return d.definer.DropStream(ctx, name) })
@@ -52,6 +58,11 @@ func (d auditedDefiner) DropView(ctx context.Context, name string) error {
 // DropLeaderboard implements query.Definer.
 func (d auditedDefiner) DropLeaderboard(ctx context.Context, name string) error {
 	return d.act(ctx, "drop", "DROP LEADERBOARD "+sql.QuoteName(name), func(ctx context.Context) error { return d.definer.DropLeaderboard(ctx, name) })
+}
+
+// DropReport implements query.Definer.
+func (d auditedDefiner) DropReport(ctx context.Context, name string) error {
+	return d.act(ctx, "drop", "DROP REPORT "+sql.QuoteName(name), func(ctx context.Context) error { return d.definer.DropReport(ctx, name) })
 }
 
 // auditedExecutor writes every SQL text into the audit log, once its answer has ended. A
@@ -72,7 +83,7 @@ func (x auditedExecutor) Stream(ctx context.Context, r query.Request) (*query.Re
 }
 
 func (x auditedExecutor) audited(ctx context.Context, r query.Request, run func(context.Context, query.Request) (*query.Response, error)) (*query.Response, error) {
-	ended := audit.Query(ctx, x.log, r.Text)
+	ended := audit.Query(ctx, x.log, report.PublicText(r.Text))
 	response, err := run(ctx, r)
 	if err != nil {
 		ended(0, err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/batch/ledger"
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/batch/recompute"
 	"github.com/millrace/millrace/batch/schedule"
@@ -32,8 +33,9 @@ func tableName(viewID string) string { return "mr_view_" + viewID }
 
 // startBatch makes what runs batch jobs.
 func (a *Appliance) startBatch() {
+	a.ledger = ledger.Open(a.store)
 	a.recompute = recompute.New(recompute.Options{
-		Engine: a.clickhouse, Publications: a.publications, Speed: speedCounter{a.speed}, TableName: tableName,
+		Engine: a.clickhouse, Publications: a.publications, Ledger: a.ledger, Speed: speedCounter{a.speed}, TableName: tableName,
 		Files: func(files []seal.File, schema *event.Schema) string { return a.filesExpr(files, schema) },
 		Grace: a.o.Config.Grace, Log: a.o.Log, Metrics: a.metrics.registry,
 	})

@@ -32,7 +32,7 @@ type boardsAtWork struct {
 func (a *Appliance) CreateLeaderboard(ctx context.Context, s *sql.CreateLeaderboard) error {
 	a.define.Lock()
 	defer a.define.Unlock()
-	if err := a.unlessStalled(ctx, a.Ready); err != nil {
+	if err := a.unlessStalled(ctx, a.layersReady); err != nil {
 		return err
 	}
 	v, err := a.catalog.CreateLeaderboard(ctx, s)
@@ -70,7 +70,7 @@ func (a *Appliance) awaitBoard(ctx context.Context, v *catalog.View) error {
 func (a *Appliance) DropLeaderboard(ctx context.Context, name string) error {
 	a.define.Lock()
 	defer a.define.Unlock()
-	if err := a.unlessStalled(ctx, a.Ready); err != nil {
+	if err := a.unlessStalled(ctx, a.layersReady); err != nil {
 		return err
 	}
 	return a.dropView(ctx, name, a.catalog.DropLeaderboard)
@@ -142,21 +142,30 @@ func (a *Appliance) boardStatus(r *running, v *catalog.View) *BoardStatus {
 		return nil
 	}
 	s := &BoardStatus{Windows: v.Board.WindowNames()}
-	a.mu.RLock()
-	work := r.boards[v.ID]
-	a.mu.RUnlock()
-	if work == nil {
-		return s // being created or dropped at this moment
-	}
 	now := time.Now()
-	for partition, w := range work.workers {
-		at := w.Status()
-		s.LagMillis = max(s.LagMillis, merge.PartitionAt(partition, at.Seq, r.log.acked(partition), at.Arrival, now).LagMillis)
+	for partition, at := range a.boardAt(r, v.ID) {
+		s.LagMillis = max(s.LagMillis, a.lagMillis(standing{partition: partition, seq: at.Seq, head: r.log.acked(partition), arrival: at.Arrival}, now))
 		if at.Error != "" {
 			s.Error = at.Error
 		}
 	}
 	return s
+}
+
+// boardAt says where a leaderboard stands in each partition; nil where it is being created
+// or dropped at this moment.
+func (a *Appliance) boardAt(r *running, id string) []board.Status {
+	a.mu.RLock()
+	work := r.boards[id]
+	a.mu.RUnlock()
+	if work == nil {
+		return nil
+	}
+	at := make([]board.Status, len(work.workers))
+	for partition, w := range work.workers {
+		at[partition] = w.Status()
+	}
+	return at
 }
 
 // boardHistory reads what is published of a leaderboard in one partition.

@@ -36,6 +36,7 @@ func (a *Appliance) ClickHouse() http.Handler {
 				// make the refusal less of one.
 				_ = a.guard.audit.Record(context.WithoutCancel(ctx), audit.Entry{Kind: "refused", Text: o.Text, Outcome: audit.OutcomeOf(o.Err)})
 			}
+			a.queried.observe(o.Duration)
 			seconds.WithLabelValues(strconv.FormatBool(o.Err == nil)).Observe(o.Duration.Seconds())
 		},
 	})

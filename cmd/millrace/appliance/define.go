@@ -38,7 +38,7 @@ const undoTimeout = 10 * time.Second
 func (a *Appliance) CreateView(ctx context.Context, s *sql.CreateView) error {
 	a.define.Lock()
 	defer a.define.Unlock()
-	if err := a.unlessStalled(ctx, a.Ready); err != nil {
+	if err := a.unlessStalled(ctx, a.layersReady); err != nil {
 		return err
 	}
 	v, err := a.catalog.CreateView(ctx, s)
@@ -89,7 +89,7 @@ func (a *Appliance) openView(ctx context.Context, v *catalog.View) error {
 func (a *Appliance) DropView(ctx context.Context, name string) error {
 	a.define.Lock()
 	defer a.define.Unlock()
-	if err := a.unlessStalled(ctx, a.Ready); err != nil {
+	if err := a.unlessStalled(ctx, a.layersReady); err != nil {
 		return err
 	}
 	return a.dropView(ctx, name, a.catalog.DropView)

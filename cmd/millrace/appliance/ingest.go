@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/millrace/millrace/ingest/appender"
 	"github.com/millrace/millrace/ingest/decode"
@@ -12,6 +11,7 @@ import (
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/internal/rate"
 	"github.com/millrace/millrace/internal/route"
 	"github.com/millrace/millrace/lake/deadletter"
 	"github.com/millrace/millrace/serving/audit"
@@ -29,7 +29,7 @@ func (a *Appliance) limits() decode.Limits {
 // ingestRoutes are the door for events and the routes of what it refused.
 func (a *Appliance) ingestRoutes() route.Table {
 	door := ingesthttp.New(ingesthttp.Options{
-		Streams: targets{a}, DeadLetters: letters{a.letters}, Limits: a.limits(), Budget: a.budget,
+		Streams: targets{a}, DeadLetters: letters{a}, Limits: a.limits(), Budget: a.budget,
 		Metrics: ingesthttp.NewMetrics(a.metrics.registry), Logger: a.o.Log,
 	})
 	return route.Table{
@@ -45,14 +45,14 @@ func (a *Appliance) ingestRoutes() route.Table {
 // counting counts what was acknowledged.
 type counting struct {
 	*appender.Appender
-	events *atomic.Int64
+	events *rate.Meter
 }
 
 // Append appends and counts.
 func (c counting) Append(ctx context.Context, b *event.Batch, key string) (appender.Result, error) {
 	result, err := c.Appender.Append(ctx, b, key)
 	if err == nil {
-		c.events.Add(int64(result.Rows))
+		c.events.Add(result.Rows)
 	}
 	return result, err
 }
@@ -73,8 +73,8 @@ func (t targets) Lookup(name string) (*ingesthttp.Target, error) {
 	return r.target, nil
 }
 
-// letters adapts the lake's dead letters to the door's.
-type letters struct{ store *deadletter.Store }
+// letters adapts the lake's dead letters to the door's, and counts them.
+type letters struct{ a *Appliance }
 
 // Write implements the door's DeadLetters.
 func (l letters) Write(ctx context.Context, streamID string, refused []ingesthttp.Letter) error {
@@ -82,7 +82,13 @@ func (l letters) Write(ctx context.Context, streamID string, refused []ingesthtt
 	for i, r := range refused {
 		out[i] = deadletter.Letter{Line: r.Line, Reason: r.Reason, Raw: r.Raw, Format: r.Format, Header: r.Header, Arrival: r.Arrival}
 	}
-	return l.store.Write(ctx, streamID, out)
+	if err := l.a.letters.Write(ctx, streamID, out); err != nil {
+		return err
+	}
+	if r, err := l.a.stream(streamID); err == nil { // else it has been dropped meanwhile
+		r.rejected.Add(len(out))
+	}
+	return nil
 }
 
 // maxListedErrors bounds the answer of GET …/errors to what a person reads.

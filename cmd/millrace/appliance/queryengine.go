@@ -84,7 +84,7 @@ func (a *Appliance) startQueryEngine(ctx context.Context) error {
 	}
 	child, err := engine.Start(ctx, engine.Options{
 		Library: library, DataDir: filepath.Join(c.DataDir, "engine-query"), Wipe: true, Log: a.o.Log,
-		Confine:       &engine.Confinement{ReadOnly: []string{lakeDir(c)}},
+		Confine:       &engine.Confinement{ReadOnly: []string{c.LakeDir()}},
 		MaxConcurrent: int(c.SQL.Concurrency+c.Admin.Or(c.SQL).Concurrency+c.Read.Or(c.SQL).Concurrency) + spareSessions,
 		StuckAfter:    queryStuckAfter,
 	})

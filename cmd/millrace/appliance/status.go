@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/batch/publication"
 	"github.com/millrace/millrace/internal/access"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/problem"
+	"github.com/millrace/millrace/serving/overview"
+	"github.com/millrace/millrace/serving/report"
 )
 
 // Status is the answer of GET /v1/status.
@@ -24,6 +27,8 @@ type Status struct {
 	Redis        string            `json:"redis,omitempty"`
 	Streams      []StreamStatus    `json:"streams"`
 	Views        []ViewStatus      `json:"views"`
+	// Reports are there for who may see every stream and view.
+	Reports []report.Status `json:"reports,omitempty"`
 }
 
 // StreamStatus is the state of one stream.
@@ -121,11 +126,21 @@ func (a *Appliance) Status(ctx context.Context) any {
 			if vs.Error != "" {
 				trouble = append(trouble, fmt.Errorf("view %s: %s", vs.Name, vs.Error))
 			}
+			if vs.Batch.Error != "" {
+				trouble = append(trouble, fmt.Errorf("batch %s: %s", vs.Name, vs.Batch.Error))
+			}
 			if vs.Leaderboard = a.boardStatus(r, v); vs.Leaderboard != nil && vs.Leaderboard.Error != "" {
 				trouble = append(trouble, fmt.Errorf("leaderboard %s: %s", vs.Name, vs.Leaderboard.Error))
 			}
 			s.Views = append(s.Views, vs)
 		}
+	}
+	if caller.May(access.Watch, "") {
+		reports, err := a.reports.scheduler.Status(ctx)
+		if err != nil {
+			trouble = append(trouble, err)
+		}
+		s.Reports = reports
 	}
 	if err := errors.Join(trouble...); err != nil {
 		s.Trouble = err.Error()
@@ -136,7 +151,7 @@ func (a *Appliance) Status(ctx context.Context) any {
 
 func (a *Appliance) streamStatus(ctx context.Context, r *running) StreamStatus {
 	s := StreamStatus{
-		Name: r.def.Plan.Name, Events: r.events.Load(), Rejected: heads{a}.Rejected(r.def.ID),
+		Name: r.def.Plan.Name, Events: r.events.Total(), Rejected: heads{a}.Rejected(r.def.ID),
 		LakeRows: r.lakeRows(), CompleteEpoch: r.complete(),
 	}
 	for p := range r.def.Plan.Partitions {
@@ -191,28 +206,71 @@ func (a *Appliance) parts() map[string]string {
 // readyTimeout bounds the check of one part.
 const readyTimeout = 2 * time.Second
 
+// check asks one part whether it answers.
+type check struct {
+	part string
+	ask  func(ctx context.Context) error
+}
+
+// checks are those of all parts that answers need.
+func (a *Appliance) checks() []check {
+	checks := []check{{"clickhouse", a.clickhouseReady}, {"redis", a.redisReady}}
+	if a.queries != nil {
+		checks = append(checks, check{"query_engine", a.queryEngineReady})
+	}
+	return checks
+}
+
+// partProblems asks all parts, side by side, and returns what is wrong with them.
+func (a *Appliance) partProblems(ctx context.Context) []overview.Problem {
+	checks := a.checks()
+	failed := make([]error, len(checks))
+	var wg sync.WaitGroup
+	for i, c := range checks {
+		wg.Go(func() { failed[i] = c.ask(ctx) })
+	}
+	wg.Wait()
+	var problems []overview.Problem
+	for i, err := range failed {
+		if err != nil {
+			problems = append(problems, overview.Problem{Part: checks[i].part, Detail: err.Error()})
+		}
+	}
+	return problems
+}
+
 // Ready returns nil where every part answers.
 func (a *Appliance) Ready(ctx context.Context) error {
-	if err := a.clickhouseReady(ctx); err != nil {
-		return err
+	var errs []error
+	for _, p := range a.partProblems(ctx) {
+		errs = append(errs, errors.New(p.Detail))
 	}
-	return a.redisReady(ctx)
+	return errors.Join(errs...)
+}
+
+// layersReady returns nil where the parts answer that views are made of.
+func (a *Appliance) layersReady(ctx context.Context) error {
+	return errors.Join(a.clickhouseReady(ctx), a.redisReady(ctx))
 }
 
 func (a *Appliance) clickhouseReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	if err := a.clickhouse.Ping(ctx); err != nil {
-		return fmt.Errorf("ClickHouse does not answer: %w", err)
-	}
-	return nil
+	return answers(ctx, "ClickHouse", a.clickhouse.Ping)
+}
+
+func (a *Appliance) queryEngineReady(ctx context.Context) error {
+	return answers(ctx, "the query engine", a.queries.parser.Ping)
 }
 
 func (a *Appliance) redisReady(ctx context.Context) error {
+	return answers(ctx, "Redis", func(ctx context.Context) error { return a.speed.Client().Ping(ctx).Err() })
+}
+
+// answers gives a part a moment to answer.
+func answers(ctx context.Context, part string, ping func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := a.speed.Client().Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("Redis does not answer: %w", err) //nolint:staticcheck,revive // a name
+	if err := ping(ctx); err != nil {
+		return fmt.Errorf("%s does not answer: %w", part, err)
 	}
 	return nil
 }

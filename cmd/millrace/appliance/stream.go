@@ -16,6 +16,7 @@ import (
 	"github.com/millrace/millrace/ingest/stream"
 	"github.com/millrace/millrace/internal/catalog"
 	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/rate"
 	"github.com/millrace/millrace/lake/compact"
 	"github.com/millrace/millrace/lake/history"
 	"github.com/millrace/millrace/lake/retention"
@@ -39,7 +40,8 @@ type running struct {
 	workers  []*worker.Worker
 	history  *history.History
 	target   *ingesthttp.Target
-	events   atomic.Int64 // acknowledged since the process started
+	events   rate.Meter // acknowledged since the process started
+	rejected rate.Meter // dead letters since then
 	failure  atomic.Pointer[string]
 	cuts     map[string]*superseded   // by view id; of the maintenance alone
 	boards   map[string]*boardsAtWork // by view id; guarded by Appliance.mu
@@ -114,7 +116,7 @@ func (a *Appliance) startStream(ctx context.Context, def *catalog.Stream) (_ *ru
 		StreamID: def.ID, Stream: p, Log: r.log, Linger: a.o.Config.Linger, Budget: a.budget,
 		Metrics: a.metrics.appender, Logger: a.o.Log.With("stream", p.Name),
 	})
-	r.target = &ingesthttp.Target{ID: def.ID, Decoders: decode.NewPool(p, a.limits()), Appender: counting{r.appender, &r.events}}
+	r.target = &ingesthttp.Target{ID: def.ID, Decoders: decode.NewPool(p, a.limits()), Appender: counting{r.appender, &r.events}, Requests: &rate.Meter{}, Bytes: &rate.Meter{}}
 	a.startReaders(r)
 	return r, nil
 }

@@ -4,7 +4,8 @@
 // temporary file, which is synced, closed and renamed; then every directory whose
 // entries changed is synced. A crash leaves temporary files only, and Open removes them.
 //
-// One process owns a directory at a time; the caller sees to that. Errors keep the
+// One process owns a directory at a time, or several share it by OpenShared; the caller sees
+// to that. Errors keep the
 // operating system's cause, so that errors.Is(err, syscall.ENOSPC) tells a full disk.
 package local
 
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/lake/objstore"
 )
@@ -46,8 +48,26 @@ var _ objstore.Store = (*Store)(nil)
 // what unfinished writes left behind.
 func Open(dir string) (*Store, error) { return OpenFaulty(dir, nil) }
 
+// abandonedAfter is how old an unfinished object of a shared store is when the process that
+// wrote it is taken for dead: writing one takes seconds.
+const abandonedAfter = time.Hour
+
+// OpenShared is Open for a directory that several processes write to: what another process
+// is writing at this moment stays.
+func OpenShared(dir string) (*Store, error) {
+	return open(dir, nil, func(e fs.DirEntry) bool {
+		info, err := e.Info()
+		return err == nil && time.Since(info.ModTime()) > abandonedAfter
+	})
+}
+
 // OpenFaulty is Open with a hook for tests; see Fault.
 func OpenFaulty(dir string, fault Fault) (*Store, error) {
+	return open(dir, fault, func(fs.DirEntry) bool { return true })
+}
+
+// open opens a store; abandoned says which unfinished objects are to be removed.
+func open(dir string, fault Fault, abandoned func(fs.DirEntry) bool) (*Store, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open object store %s: %w", dir, err)
@@ -65,6 +85,9 @@ func OpenFaulty(dir string, fault Fault) (*Store, error) {
 		return nil, fmt.Errorf("open object store %s: %w", dir, err)
 	}
 	for _, e := range left {
+		if !abandoned(e) {
+			continue
+		}
 		if err := os.Remove(filepath.Join(tmp, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("remove unfinished object: %w", err)
 		}
@@ -74,7 +97,17 @@ func OpenFaulty(dir string, fault Fault) (*Store, error) {
 
 // Put writes an object whole.
 func (s *Store) Put(ctx context.Context, name string, data []byte) error {
-	w, err := s.Create(ctx, name)
+	return s.put(ctx, name, data, os.Rename)
+}
+
+// PutNew writes an object whole where there is none: a hard link to the temporary file,
+// unlike a rename, fails where the name is taken.
+func (s *Store) PutNew(ctx context.Context, name string, data []byte) error {
+	return s.put(ctx, name, data, linkNew)
+}
+
+func (s *Store) put(ctx context.Context, name string, data []byte, publish publishFunc) error {
+	w, err := s.create(ctx, name, publish)
 	if err != nil {
 		return err
 	}
@@ -85,8 +118,30 @@ func (s *Store) Put(ctx context.Context, name string, data []byte) error {
 	return w.Commit()
 }
 
+// publishFunc gives a finished file its final name.
+type publishFunc func(temporary, final string) error
+
+func linkNew(temporary, final string) error {
+	if err := os.Link(temporary, final); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return objstore.ErrExists
+		}
+		return err
+	}
+	_ = os.Remove(temporary) // a second name of the same file; Open removes what is left
+	return nil
+}
+
 // Create starts an object. Cancelling ctx before Commit makes Commit fail.
 func (s *Store) Create(ctx context.Context, name string) (objstore.Writer, error) {
+	w, err := s.create(ctx, name, os.Rename)
+	if err != nil {
+		return nil, err // and no writer that is nil in an interface
+	}
+	return w, nil
+}
+
+func (s *Store) create(ctx context.Context, name string, publish publishFunc) (*writer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("create object %s: %w", name, err)
 	}
@@ -103,7 +158,7 @@ func (s *Store) Create(ctx context.Context, name string) (objstore.Writer, error
 	if err != nil {
 		return nil, fmt.Errorf("create object %s: %w", name, err)
 	}
-	return &writer{ctx: ctx, store: s, name: name, file: f}, nil
+	return &writer{ctx: ctx, store: s, name: name, file: f, publish: publish}, nil
 }
 
 // Open returns a reader of an object. It stays readable after the object is replaced or

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/lake/objstore"
 	"github.com/millrace/millrace/lake/objstore/local"
@@ -24,6 +25,50 @@ func TestAcceptance(t *testing.T) {
 		}
 		return s
 	})
+}
+
+// TestAcceptanceShared runs the suite on a directory that another process has open too.
+func TestAcceptanceShared(t *testing.T) {
+	objstoretest.Acceptance(t, func(t *testing.T) objstore.Store {
+		dir := t.TempDir()
+		s, err := local.OpenShared(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := local.OpenShared(dir); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
+func TestOpenSharedLeavesWhatIsBeingWritten(t *testing.T) {
+	dir := t.TempDir()
+	s, err := local.OpenShared(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := s.Create(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	abandoned := filepath.Join(dir, ".tmp", "object-old")
+	if err := os.WriteFile(abandoned, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(abandoned, long, long); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := local.OpenShared(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Errorf("another process opened the directory: %v", err)
+	}
+	if _, err := os.Stat(abandoned); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an abandoned object stays: %v", err)
+	}
 }
 
 // TestSteps pins the order that makes a write durable, parents included.

@@ -10,11 +10,12 @@ import (
 
 // writer is one unfinished object. It is used by one goroutine.
 type writer struct {
-	ctx   context.Context // ends with Commit: the writer is one operation in parts
-	store *Store
-	name  string
-	file  *os.File // nil once committed or aborted
-	err   error    // first failure; Commit refuses after it
+	ctx     context.Context // ends with Commit: the writer is one operation in parts
+	store   *Store
+	name    string
+	file    *os.File // nil once committed or aborted
+	publish publishFunc
+	err     error // first failure; Commit refuses after it
 }
 
 var errEnded = errors.New("the object was committed or aborted already")
@@ -74,7 +75,7 @@ func (w *writer) commit() error {
 	if err := s.before(OpRename, w.name); err != nil {
 		return err
 	}
-	if err := os.Rename(w.file.Name(), path); err != nil {
+	if err := w.publish(w.file.Name(), path); err != nil {
 		return err
 	}
 	w.file = nil

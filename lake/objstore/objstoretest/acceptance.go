@@ -25,6 +25,8 @@ func Acceptance(t *testing.T, open func(t *testing.T) objstore.Store) {
 		run  func(t *testing.T, s objstore.Store)
 	}{
 		{"put, get, replace", testPut},
+		{"put new", testPutNew},
+		{"one of many puts new", testPutNewConcurrent},
 		{"create is invisible before commit", testCreate},
 		{"abort", testAbort},
 		{"not found", testNotFound},
@@ -77,6 +79,57 @@ func testPut(t *testing.T, s objstore.Store) {
 	wantObject(t, s, "empty", "")
 	if s.URL("a/b/c") == s.URL("empty") {
 		t.Fatal("two objects have one URL")
+	}
+}
+
+func testPutNew(t *testing.T, s objstore.Store) {
+	ctx := t.Context()
+	must(t, s.PutNew(ctx, "a/new", []byte("first")))
+	for range 2 {
+		if err := s.PutNew(ctx, "a/new", []byte("second")); !errors.Is(err, objstore.ErrExists) {
+			t.Fatalf("a taken name: %v, want ErrExists", err)
+		}
+	}
+	wantObject(t, s, "a/new", "first")
+	must(t, s.Delete(ctx, "a/new"))
+	must(t, s.PutNew(ctx, "a/new", []byte("third")))
+	wantObject(t, s, "a/new", "third")
+	if got := names(t, s, ""); !slices.Equal(got, []string{"a/new"}) {
+		t.Fatalf("listed: %v", got)
+	}
+}
+
+// testPutNewConcurrent has many write the same names at once: each name has one winner, and
+// holds what that one wrote.
+func testPutNewConcurrent(t *testing.T, s objstore.Store) {
+	const writers, objects = 8, 25
+	var mu sync.Mutex
+	winners := make(map[string][]string)
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range objects {
+				name, mine := fmt.Sprintf("run/%03d", i), fmt.Sprintf("writer %d", w)
+				switch err := s.PutNew(t.Context(), name, []byte(mine)); {
+				case err == nil:
+					mu.Lock()
+					winners[name] = append(winners[name], mine)
+					mu.Unlock()
+				case !errors.Is(err, objstore.ErrExists):
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(winners) != objects {
+		t.Fatalf("%d of %d names have a winner", len(winners), objects)
+	}
+	for name, won := range winners {
+		if len(won) != 1 {
+			t.Fatalf("%s was won by %v", name, won)
+		}
+		wantObject(t, s, name, won[0])
 	}
 }
 
@@ -173,6 +226,9 @@ func testNames(t *testing.T, s objstore.Store) {
 		}
 		if _, err := s.Open(t.Context(), n); !errors.Is(err, objstore.ErrName) {
 			t.Errorf("open %q: %v, want ErrName", n, err)
+		}
+		if err := s.PutNew(t.Context(), n, nil); !errors.Is(err, objstore.ErrName) {
+			t.Errorf("put new %q: %v, want ErrName", n, err)
 		}
 		if err := s.Delete(t.Context(), n); !errors.Is(err, objstore.ErrName) {
 			t.Errorf("delete %q: %v, want ErrName", n, err)

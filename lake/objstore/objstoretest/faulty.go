@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/lake/objstore"
 )
 
-// Faulty wraps a store and fails chosen changes of it: Put, Create, Write, Commit and
+// Faulty wraps a store and fails chosen changes of it: Put, PutNew, Create, Write, Commit and
 // Delete, counted from 0 in their order. A change that fails does not happen, and neither
 // does any after it until Heal: the process is as good as dead. It is safe for concurrent
 // use.
@@ -64,6 +64,14 @@ func (f *Faulty) Put(ctx context.Context, name string, data []byte) error {
 		return err
 	}
 	return f.Store.Put(ctx, name, data)
+}
+
+// PutNew implements objstore.Store.
+func (f *Faulty) PutNew(ctx context.Context, name string, data []byte) error {
+	if err := f.step(); err != nil {
+		return err
+	}
+	return f.Store.PutNew(ctx, name, data)
 }
 
 // Create implements objstore.Store.

@@ -1,0 +1,2 @@
+// Styles are bundled by esbuild; they export nothing.
+declare module '*.css';
