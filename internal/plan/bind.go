@@ -56,7 +56,7 @@ func (b *binder) column(e *sql.Ident) (*node, error) {
 	for i, c := range b.schema.Columns {
 		names[i] = c.Name
 	}
-	return nil, refuse(e.Pos, suggest(e.Name, names, "columns"), "there is no column %s", sql.QuoteName(e.Name))
+	return nil, refuse(e.Pos, suggest(e.Name, names), "there is no column %s", sql.QuoteName(e.Name))
 }
 
 // bindLiteral gives a constant the type that ClickHouse gives it: the smallest integer.
@@ -245,14 +245,18 @@ func unknownFunction(e *sql.Call, allowed ...string) error {
 	if reason, ok := registry.refused[strings.ToLower(e.Name)]; ok {
 		return refuse(e.Pos, reason.hint, "%s is refused: %s", e.Name, reason.why)
 	}
-	return refuse(e.Pos, suggest(e.Name, slices.Sorted(slices.Values(slices.Concat(registry.names, allowed))), "functions"), "there is no function %s", sql.QuoteName(e.Name))
+	hint := "SHOW FUNCTIONS lists those of views"
+	if near := sql.Nearest(e.Name, slices.Concat(registry.names, allowed)); near != "" {
+		hint = "did you mean " + sql.QuoteName(near) + "? " + hint
+	}
+	return refuse(e.Pos, hint, "there is no function %s in views", sql.QuoteName(e.Name))
 }
 
-// suggest says what is known, the likely one first.
-func suggest(name string, known []string, what string) string {
+// suggest says which columns there are, the likely one first.
+func suggest(name string, known []string) string {
 	hint := ""
 	if near := sql.Nearest(name, known); near != "" {
 		hint = "did you mean " + sql.QuoteName(near) + "? "
 	}
-	return hint + "known " + what + ": " + strings.Join(known, ", ")
+	return hint + "known columns: " + strings.Join(known, ", ")
 }

@@ -55,6 +55,7 @@ var testSchema = mustSchema(
 	event.Column{Name: "lc", Type: event.Type{Kind: event.String, LowCardinality: true}},
 	event.Column{Name: "nlc", Type: event.Type{Kind: event.String, LowCardinality: true, Nullable: true}},
 	event.Column{Name: "url", Type: event.Type{Kind: event.String}},
+	event.Column{Name: "js", Type: event.Type{Kind: event.String}},
 	event.Column{Name: "ip", Type: event.Type{Kind: event.String}},
 	event.Column{Name: "d", Type: event.Type{Kind: event.Date}},
 	event.Column{Name: "nd", Type: event.Type{Kind: event.Date, Nullable: true}},
@@ -171,7 +172,7 @@ func randomTime(r *rand.Rand, edge bool, precision uint8) int64 {
 }
 
 // formed makes the values of columns whose texts have a form.
-var formed = map[string]func(r *rand.Rand) string{"url": randomURL, "ip": randomAddress}
+var formed = map[string]func(r *rand.Rand) string{"url": randomURL, "ip": randomAddress, "js": func(r *rand.Rand) string { return randomJSON(r, 4) }}
 
 // assemble puts up to most of the parts behind each other.
 func assemble(r *rand.Rand, most int, parts ...string) string {
@@ -215,4 +216,38 @@ func randomAddress(r *rand.Rand) string {
 		groups = append(groups, strconv.FormatUint(uint64(r.IntN(1<<16)), 16))
 	}
 	return strings.Join(groups, ":")
+}
+
+// randomJSON is mostly a JSON value.
+func randomJSON(r *rand.Rand, depth int) string {
+	space := func() string { return pickOne(r, []string{"", "", "", "", " ", "\n\t", "\r"}) }
+	if r.IntN(60) == 0 {
+		return pickOne(r, []string{"", ",", "}", "[1,]", "{\"a\"}", "nul", "tru", "01", "1.", ".5", "1e", "--1", "+1", "'a'", "\"a", "\"\x00\"", "\"\xff\"", `"\x"`, `"\u12"`, "1 2", "NaN", "\u00a0"})
+	}
+	kind := r.IntN(8)
+	if depth == 4 {
+		kind = 5 + r.IntN(3)
+	}
+	switch {
+	case kind == 0:
+		return pickOne(r, []string{"true", "false", "null"})
+	case kind == 1:
+		return pickOne(r, []string{"0", "-0", "1", "-1", "12", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "18446744073709551615", "18446744073709551616", "1.5", "-0.0", "1e3", "1E-3", "1.50", "1e30", "1e308", "1e400", "-1e400", "1e-400", "0.1", "123456789.123456789", "1e21", "1e20", "0.000001", "1e-7", "2.5e+1", "9007199254740993.0"})
+	case kind == 2:
+		return strconv.FormatFloat(randomFloat(r, false), 'g', -1, 64)
+	case kind <= 4 || depth == 0:
+		return `"` + pickOne(r, []string{"", "a", "12", "-5", "5.5", " 7", "1e3", "x", "true", "nan", "inf", "1.5", "é日", "\\n\\t\\b\\f\\r", "\\u0041\\u00e9", "\\ud83d\\ude00", "\\ud800", "\\udc00", "\\/\\\"\\\\", "\\u0000\\u001f", "\u2028", "\x7f", "0x10", "18446744073709551615", "9223372036854775808", "+3"}) + `"`
+	case kind <= 6:
+		var parts []string
+		for range r.IntN(4) {
+			key := pickOne(r, []string{`"a"`, `"b"`, `"a"`, `"a b"`, `""`, `"\u0061"`, `"é"`})
+			parts = append(parts, space()+key+space()+":"+space()+randomJSON(r, depth-1)+space())
+		}
+		return space() + "{" + strings.Join(parts, ",") + "}" + space()
+	}
+	var parts []string
+	for range r.IntN(4) {
+		parts = append(parts, space()+randomJSON(r, depth-1)+space())
+	}
+	return "[" + strings.Join(parts, ",") + "]"
 }

@@ -39,7 +39,7 @@ var shapes = map[string][]string{
 	"left": {"({s}, {small})"}, "right": {"({s}, {small})"}, "leftUTF8": {"({s}, {small})"}, "rightUTF8": {"({s}, {small})"},
 	"substringUTF8": {"({s}, {small})", "({s}, {small}, {small})"}, "substringIndex": {"({s}, {byte}, {small})", "({s}, {byte}, -{small})"},
 	"translate": {"({s}, 'abA', 'xy')", "({s}, '12', 'ab')", "({s}, 'a', '')"}, "appendTrailingCharIfAbsent": {"({s}, {byte})"},
-	"hex": {"({s})", "({i})"}, "bin": {"({s})", "({i})"},
+	"hex": {"({s})", "({i})", "({digest}({s}))"}, "bin": {"({s})", "({i})"},
 	"decodeXMLComponent": {"({s})", "({xml})", "(concat({xml}, {s}, {xml}))"}, "unhex": {"({s})", "(hex({s}))"},
 	"firstLine": {"({s})", "(concat({s}, {xml}, {s}))"},
 
@@ -49,9 +49,28 @@ var shapes = map[string][]string{
 
 	"extractURLParameter": {"({url}, {name})"}, "cutURLParameter": {"({url}, {name})"},
 	"IPv4NumToString": {"({uint32})"}, "IPv4NumToStringClassC": {"({uint32})"}, "MACNumToString": {"(u)", "(nu)", "(toUInt64({i}))"},
+
+	"cityHash64": {"({s})", "({i})", "({s}, {s})", "({s}, {i}, {s})", "(i, j)"}, "sipHash64": {"({s})", "({i})", "({s}, {s})", "({s}, {i}, {s})", "(i, j)"},
+	"intHash64": {"({i})"}, "intHash32": {"({i})"}, "javaHash": {"({s})"}, "hiveHash": {"({s})"},
+
+	"match": {"({s}, {pattern})", "({s}, {regexp})"}, "countMatches": {"({s}, {regexp})"}, "extract": {"({s}, {pattern})", "({s}, {regexp})"},
+	"regexpExtract":    {"({s}, {pattern})", "({s}, {regexp})", "({s}, {regexp}, 0)", "({s}, {groups}, 2)"},
+	"replaceRegexpOne": {"({s}, {regexp}, {S})", "({s}, {groups}, {by})", "({s}, {pattern}, {S})"},
+	"replaceRegexpAll": {"({s}, {regexp}, {S})", "({s}, {groups}, {by})"}, "regexpQuoteMeta": {"({s})", "(url)"},
 }
 
 func init() {
+	for _, f := range jsonFunctions {
+		shapes[f.Name] = []string{"({json})", "({json}, {step})", "({json}, {step}, {step})"}
+		if f.Max == 1 {
+			shapes[f.Name] = []string{"({json})"}
+		}
+	}
+	for _, f := range hashFunctions {
+		if _, ok := shapes[f.Name]; !ok {
+			shapes[f.Name] = []string{"({s})", "(i)", "(u)", "(concat({s}, {s}, url))"}
+		}
+	}
 	for _, f := range urlFunctions {
 		if _, ok := shapes[f.Name]; !ok {
 			shapes[f.Name] = []string{"({url})"}
@@ -90,6 +109,11 @@ var words = map[string][]string{
 	"mode": {"0", "1", "2", "3", "4", "5", "6", "7"}, "unit": {"second", "minute", "hour", "day", "week", "month", "quarter", "year"},
 	"format": {"'%Y-%m-%d %H:%i:%S'", "'%y %c %e %k %h %I %l %s %p'", "'%a %W %b %M'", "'%j %u %w %Q'", "'%G %g %V'", "'%C'", "'%F %D %T %R %r%n%t%%'"},
 	"url":    {"url", "url", "url", "concat(url, s)", "s"}, "ip": {"ip", "ip", "ip", "s"}, "name": {"'x'", "'y'", "'xy'", "''", "'a'"}, "uint32": {"toUInt32(u)", "toUInt32(i)", "toUInt8(j)"},
+	"digest": {"MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512"},
+	"json":   {"js", "js", "js", "js", "s", "concat('[', js, ',', js, ']')"}, "step": {"'a'", "'b'", "'a b'", "''", "1", "2", "-1", "-2", "0", "'a', 1", "1, 'b'", "'b', 'a'"},
+	"pattern": {"'^a*'", "'b?c'", "''", "'(a|)'", "'$'", "'^'", "'.*'", "'(?i)ſ*'"},
+	"regexp":  {"'a'", "'[a-c]+'", "'[0-9]+'", "'^a'", "'b$'", "'(?i)abc'", "'(?i)s|k'", "'a|b|ab'", "'\\\\bab?'", "'(a)(b)?'", "'é'", "'日|e'", "'.'", "'a.'", "'[^a]'", "'.+b'", "'\\\\w+'", "'\\\\s'", "'\\\\d+\\\\.?'", "'(?U)a+b'", "'a{2,3}'", "'x*a'", "'(?m)^a'", "'\\\\x{e9}'"},
+	"groups":  {"'(a)(b)'", "'(a)(b)?'", "'([a-c])([A-C])'", "'(.)(.)'", "'(?P<x>1)|(2)'"}, "by": {"'\\\\2\\\\1'", "'[\\\\0]'", "'\\\\\\\\'", "''", "'x\\\\1\\\\n'", "'\\\\'"},
 	"bit": {"0", "1", "3", "7", "8", "31", "63", "64"},
 }
 

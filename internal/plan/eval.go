@@ -105,6 +105,9 @@ func (m *machine) eval(s *step) (operand, error) {
 		}
 	}
 	s.compute(m.rows)
+	if n := len(s.out.Str.Data); n > MaxStringBytes {
+		return operand{}, fmt.Errorf("evaluate %s: more than %d bytes of text for %d rows are over the limit", shorten(s.node.text), MaxStringBytes, m.rows)
+	}
 	s.result = operand{&s.out, false}
 	s.run = m.run
 	return s.result, nil

@@ -47,7 +47,7 @@ type functionTable struct {
 var registry = newFunctionTable(
 	arithmeticFunctions, roundingFunctions, mathFunctions, bitFunctions,
 	comparisonFunctions, setFunctions, logicalFunctions, conditionalFunctions,
-	stringFunctions, textFunctions, codecFunctions, urlFunctions, timeFunctions, calendarFunctions, shiftFunctions(), castFunctions, narrowCasts(), parsers(),
+	stringFunctions, textFunctions, regexpFunctions, codecFunctions, urlFunctions, hashFunctions, jsonFunctions, timeFunctions, calendarFunctions, shiftFunctions(), castFunctions, narrowCasts(), parsers(),
 )
 
 // Functions returns all scalar functions in the order of the documentation.

@@ -207,8 +207,7 @@ func timeText(c *call, format string, divide func(v, ticks int64) int64) (bindin
 	if t.base == date {
 		scale = secondsPerDay
 	}
-	const longest = 12 // bytes of a placeholder, of two bytes
-	return textRows(func(_ []operand, rows int) int { return longest * len(format) * rows }, func(dst []byte, args []operand, i int) []byte {
+	return textRows(func(dst []byte, args []operand, i int) []byte {
 		return scalar.FormatTime(dst, format, divide(args[0].I64[i&args[0].mask()], ticks)*scale)
 	}), nil
 }

@@ -199,8 +199,8 @@ func bindExtreme(c *call, first comparison) (binding, error) {
 			return binding{}, refuse(v.pos, "cast it with toInt64", "%s of UInt64 and signed integers is of no certain sign in ClickHouse", c.name)
 		}
 	}
-	if t.truth() {
-		t.base = uint8s
+	if t.truth() && len(values) == 2 && !t.nullable {
+		t.base = uint8s // ClickHouse takes two plain numbers otherwise than other values
 	}
 	c.args = values
 	for i := range c.args {
@@ -211,6 +211,8 @@ func bindExtreme(c *call, first comparison) (binding, error) {
 	switch t.event().Kind {
 	case event.String:
 		b.run = extremeTexts(first)
+	case event.Bool:
+		b.run = extremeRows(u8, func(best, v uint8) bool { return v != best && v < best == (first == isLess) })
 	case event.UInt64:
 		b.run = extremeRows(u64, func(best, v uint64) bool { return orderOf(v, best) == first })
 	case event.Float64:

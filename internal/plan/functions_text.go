@@ -18,12 +18,12 @@ var textFunctions = []Function{
 	inAnyCase(textMeasure("ascii", "ascii('a')", "97", "The first byte as a number; 0 of an empty text.", int32s, i64, firstByte)),
 	textMeasure("isValidUTF8", "isValidUTF8('né')", "1", "1 where s is UTF-8.", logical, u8, func(s []byte) uint8 { return truth(utf8.Valid(s)) }),
 	textMeasure("stringBytesUniq", "stringBytesUniq('aab')", "2", "Number of different bytes.", uint16s, u64, scalar.DistinctBytes),
-	textMap("toValidUTF8", "toValidUTF8('né')", "né", "s with each run of bytes that are not UTF-8 as one U+FFFD.", 3, scalar.AppendValidUTF8),
-	inAnyCase(textMap("reverse", "reverse('abc')", "cba", "The bytes in reverse.", 1, scalar.Reverse)),
-	textMap("reverseUTF8", "reverseUTF8('né')", "én", "The characters in reverse.", 1, scalar.ReverseChars),
-	inAnyCase(textMap("initcap", "initcap('one two')", "One Two", "The first letter of each word in upper case, others in lower case; of ASCII.", 1, scalar.InitCap)),
-	textMap("firstLine", "firstLine('one\\ntwo')", "one", "s up to its first line end.", 1, func(dst, s []byte) []byte { return append(dst, scalar.FirstLine(s)...) }),
-	inAnyCase(textMap("soundex", "soundex('Robert')", "R163", "The sound of an English word in four characters.", 4, scalar.Soundex)),
+	textMap("toValidUTF8", "toValidUTF8('né')", "né", "s with each run of bytes that are not UTF-8 as one U+FFFD.", scalar.AppendValidUTF8),
+	inAnyCase(textMap("reverse", "reverse('abc')", "cba", "The bytes in reverse.", scalar.Reverse)),
+	textMap("reverseUTF8", "reverseUTF8('né')", "én", "The characters in reverse.", scalar.ReverseChars),
+	inAnyCase(textMap("initcap", "initcap('one two')", "One Two", "The first letter of each word in upper case, others in lower case; of ASCII.", scalar.InitCap)),
+	textMap("firstLine", "firstLine('one\\ntwo')", "one", "s up to its first line end.", func(dst, s []byte) []byte { return append(dst, scalar.FirstLine(s)...) }),
+	inAnyCase(textMap("soundex", "soundex('Robert')", "R163", "The sound of an English word in four characters.", scalar.Soundex)),
 
 	textCompare("startsWithCaseInsensitive", "startsWithCaseInsensitive('Millrace', 'mill')", "1", "1 where s begins with prefix, without regard to the case of ASCII letters.", logical, u8, func(s, p []byte) uint8 { return truth(scalar.HasPrefixFold(s, p)) }),
 	textCompare("endsWithCaseInsensitive", "endsWithCaseInsensitive('Millrace', 'RACE')", "1", "1 where s ends with suffix, without regard to the case of ASCII letters.", logical, u8, func(s, p []byte) uint8 { return truth(scalar.HasSuffixFold(s, p)) }),
@@ -121,22 +121,20 @@ func textMeasure[T any](name, example, result, doc string, typ base, to slot[T],
 	}
 }
 
-// textMap is an entry that makes a text of a text, of at most growth bytes per byte.
-func textMap(name, example, result, doc string, growth int, f func(dst, s []byte) []byte) Function {
+// textMap is an entry that makes a text of a text.
+func textMap(name, example, result, doc string, f func(dst, s []byte) []byte) Function {
 	return Function{
 		Name: name, Group: groupText, Usage: name + "(s)", Min: 1, Max: 1, Doc: doc, Example: example, Result: result,
-		bind: mapsText(growth, f),
+		bind: mapsText(f),
 	}
 }
 
-// minGrowth is the room for what a function gives of an empty text.
-const minGrowth = 4
-
-func mapsText(growth int, f func(dst, s []byte) []byte) rule {
+func mapsText(f func(dst, s []byte) []byte) rule {
 	return func(c *call) (binding, error) {
-		r, err := takes(text, textToText(f), aText)(c)
-		r.size = func(args []operand, rows int) int { return growth*textSize(args[0], rows) + minGrowth*rows }
-		return r, err
+		if err := c.check(0, aText); err != nil {
+			return binding{}, err
+		}
+		return ofFirst(c, f), nil
 	}
 }
 
@@ -175,13 +173,15 @@ func (c *call) constantInt(i int, least, most int64) (int64, error) {
 	return 0, refuse(a.pos, "write it as a constant", "argument %d of %s must be a constant from %d to %d", i+1, c.name, least, most)
 }
 
-// textRows is the binding of a text that is made row by row of the first arguments; size
-// bounds its bytes.
-func textRows(size func(args []operand, rows int) int, f func(dst []byte, args []operand, i int) []byte) binding {
-	return binding{typ: valueType{base: text}, size: size, run: func(out *event.Vector, args []operand, rows int) {
+// textRows is the binding of a text that is made row by row. Its bytes cannot be told
+// before, so that the rows behind too many stay empty; the evaluator then refuses all.
+func textRows(f func(dst []byte, args []operand, i int) []byte) binding {
+	return binding{typ: valueType{base: text}, run: func(out *event.Vector, args []operand, rows int) {
 		texts := newTexts(out, rows)
 		for i := range rows {
-			texts.data = f(texts.data, args, i)
+			if len(texts.data) <= MaxStringBytes {
+				texts.data = f(texts.data, args, i)
+			}
 			texts.end(i)
 		}
 		texts.finish(out)
@@ -192,10 +192,9 @@ func textRows(size func(args []operand, rows int) int, f func(dst []byte, args [
 func (o operand) bytes(i int) []byte { return o.Str.At(i & o.mask()) }
 
 // ofFirst is the binding of a text made of the first argument only.
-func ofFirst(c *call, growth int, extra int, f func(dst, s []byte) []byte) binding {
+func ofFirst(c *call, f func(dst, s []byte) []byte) binding {
 	c.args = c.args[:1]
-	return textRows(func(args []operand, rows int) int { return growth*textSize(args[0], rows) + extra*rows },
-		func(dst []byte, args []operand, i int) []byte { return f(dst, args[0].bytes(i)) })
+	return textRows(func(dst []byte, args []operand, i int) []byte { return f(dst, args[0].bytes(i)) })
 }
 
 func replaceFunction(name, example, result, doc string, most int, aliases ...string) Function {
@@ -214,8 +213,7 @@ func replaceFunction(name, example, result, doc string, most int, aliases ...str
 			if err != nil {
 				return binding{}, err
 			}
-			growth := 1 + len(by)/max(len(needle), 1)
-			return ofFirst(c, growth, len(by), func(dst, s []byte) []byte { return scalar.Replace(dst, s, needle, by, most) }), nil
+			return ofFirst(c, func(dst, s []byte) []byte { return scalar.Replace(dst, s, needle, by, most) }), nil
 		},
 	}
 }
@@ -232,8 +230,7 @@ func concatWithSeparator(c *call) (binding, error) {
 		}
 		c.args[i] = textOfValue(a)
 	}
-	size := func(args []operand, rows int) int { return pickSize(args, rows) + len(separator)*len(args)*rows }
-	return textRows(size, func(dst []byte, args []operand, i int) []byte {
+	return textRows(func(dst []byte, args []operand, i int) []byte {
 		for j, a := range args {
 			if j > 0 {
 				dst = append(dst, separator...)
@@ -252,7 +249,7 @@ func repeat(c *call) (binding, error) {
 	if err != nil {
 		return binding{}, err
 	}
-	return ofFirst(c, int(n), 0, func(dst, s []byte) []byte {
+	return ofFirst(c, func(dst, s []byte) []byte {
 		for range n {
 			dst = append(dst, s...)
 		}
@@ -267,7 +264,7 @@ func space(c *call) (binding, error) {
 	}
 	c.args = nil
 	spaces := bytes.Repeat([]byte(" "), int(n))
-	return textRows(nil, func(dst []byte, _ []operand, _ int) []byte { return append(dst, spaces...) }), nil
+	return textRows(func(dst []byte, _ []operand, _ int) []byte { return append(dst, spaces...) }), nil
 }
 
 func padFunction(name, example, result string, left, chars bool, aliases ...string) Function {
@@ -313,7 +310,7 @@ func bindPad(c *call, left, chars bool) (binding, error) {
 		length = scalar.CountChars
 		cut = scalar.FirstChars
 	}
-	return ofFirst(c, 1, int(n)*utf8.UTFMax, func(dst, s []byte) []byte {
+	return ofFirst(c, func(dst, s []byte) []byte {
 		missing := int(n) - length(s)
 		switch {
 		case missing <= 0:
@@ -338,7 +335,7 @@ func endFunction(name, example, result, doc string, part func(s []byte, n int) [
 			if err != nil {
 				return binding{}, err
 			}
-			return ofFirst(c, 1, 0, func(dst, s []byte) []byte { return append(dst, part(s, int(n))...) }), nil
+			return ofFirst(c, func(dst, s []byte) []byte { return append(dst, part(s, int(n))...) }), nil
 		},
 	}
 }
@@ -357,7 +354,7 @@ func substringChars(c *call) (binding, error) {
 			return binding{}, err
 		}
 	}
-	return ofFirst(c, 1, 0, func(dst, s []byte) []byte {
+	return ofFirst(c, func(dst, s []byte) []byte {
 		s = s[scalar.SkipChars(s, int(offset-1)):]
 		return append(dst, s[:scalar.SkipChars(s, int(length))]...)
 	}), nil
@@ -378,7 +375,7 @@ func substringIndex(c *call) (binding, error) {
 	if err != nil {
 		return binding{}, err
 	}
-	return ofFirst(c, 1, 0, func(dst, s []byte) []byte { return append(dst, scalar.SubstringIndex(s, delimiter, int(n))...) }), nil
+	return ofFirst(c, func(dst, s []byte) []byte { return append(dst, scalar.SubstringIndex(s, delimiter, int(n))...) }), nil
 }
 
 func translate(c *call) (binding, error) {
@@ -411,7 +408,7 @@ func translate(c *call) (binding, error) {
 	if len(to) > len(from) {
 		return binding{}, refuse(c.args[2].pos, "", "the second list of translate is longer than the first")
 	}
-	return ofFirst(c, 1, 0, func(dst, s []byte) []byte {
+	return ofFirst(c, func(dst, s []byte) []byte {
 		for _, b := range s {
 			if by := table[b]; by != gone {
 				dst = append(dst, byte(by))
@@ -432,7 +429,7 @@ func appendTrailing(c *call) (binding, error) {
 	if len(end) != 1 {
 		return binding{}, refuse(c.args[1].pos, "", "the character of %s must be one byte", c.name)
 	}
-	return ofFirst(c, 1, 1, func(dst, s []byte) []byte {
+	return ofFirst(c, func(dst, s []byte) []byte {
 		dst = append(dst, s...)
 		if len(s) > 0 && s[len(s)-1] != end[0] {
 			dst = append(dst, end[0])

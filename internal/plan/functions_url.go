@@ -18,14 +18,14 @@ var urlFunctions = []Function{
 	urlPart("queryString", "x=1&y=2", "The query string, without ?.", scalar.QueryString),
 	urlPart("fragment", "top", "The fragment, without #.", scalar.Fragment),
 	urlPart("queryStringAndFragment", "x=1&y=2#top", "Query string and fragment.", scalar.QueryStringAndFragment),
-	urlMap("cutWWW", exampleURL, "https://example.com:8080/a/b?x=1&y=2#top", "The URL without www. before its host.", 1, scalar.CutWWW),
-	urlMap("cutQueryString", exampleURL, "https://www.example.com:8080/a/b#top", "The URL without query string.", 1, scalar.CutQueryString),
-	urlMap("cutFragment", exampleURL, "https://www.example.com:8080/a/b?x=1&y=2", "The URL without fragment.", 1, scalar.CutFragment),
-	urlMap("cutQueryStringAndFragment", exampleURL, "https://www.example.com:8080/a/b", "The URL without query string and fragment.", 1, scalar.CutQueryStringAndFragment),
-	urlMap("encodeURLComponent", "'a b&c'", "a%20b%26c", "s with all but letters, digits and -_.~ as %XX.", 3, func(dst, s []byte) []byte { return scalar.EncodeURL(dst, s, false) }),
-	urlMap("encodeURLFormComponent", "'a b&c'", "a+b%26c", "encodeURLComponent with + for a space.", 3, func(dst, s []byte) []byte { return scalar.EncodeURL(dst, s, true) }),
-	urlMap("decodeURLComponent", "'a%20b+c'", "a b+c", "s with each %XX as the byte that it is.", 1, func(dst, s []byte) []byte { return scalar.DecodeURL(dst, s, false) }),
-	urlMap("decodeURLFormComponent", "'a%20b+c'", "a b c", "decodeURLComponent with a space for +.", 1, func(dst, s []byte) []byte { return scalar.DecodeURL(dst, s, true) }),
+	urlMap("cutWWW", exampleURL, "https://example.com:8080/a/b?x=1&y=2#top", "The URL without www. before its host.", scalar.CutWWW),
+	urlMap("cutQueryString", exampleURL, "https://www.example.com:8080/a/b#top", "The URL without query string.", scalar.CutQueryString),
+	urlMap("cutFragment", exampleURL, "https://www.example.com:8080/a/b?x=1&y=2", "The URL without fragment.", scalar.CutFragment),
+	urlMap("cutQueryStringAndFragment", exampleURL, "https://www.example.com:8080/a/b", "The URL without query string and fragment.", scalar.CutQueryStringAndFragment),
+	urlMap("encodeURLComponent", "'a b&c'", "a%20b%26c", "s with all but letters, digits and -_.~ as %XX.", func(dst, s []byte) []byte { return scalar.EncodeURL(dst, s, false) }),
+	urlMap("encodeURLFormComponent", "'a b&c'", "a+b%26c", "encodeURLComponent with + for a space.", func(dst, s []byte) []byte { return scalar.EncodeURL(dst, s, true) }),
+	urlMap("decodeURLComponent", "'a%20b+c'", "a b+c", "s with each %XX as the byte that it is.", func(dst, s []byte) []byte { return scalar.DecodeURL(dst, s, false) }),
+	urlMap("decodeURLFormComponent", "'a%20b+c'", "a b c", "decodeURLComponent with a space for +.", func(dst, s []byte) []byte { return scalar.DecodeURL(dst, s, true) }),
 	{
 		Name: "port", Group: groupURL, Usage: "port(url)", Min: 1, Max: 1,
 		Doc:     "The port as a number; 0 if none.",
@@ -68,13 +68,13 @@ var urlFunctions = []Function{
 }
 
 func urlPart(name, result, doc string, part func([]byte) []byte) Function {
-	return urlMap(name, exampleURL, result, doc, 1, func(dst, s []byte) []byte { return append(dst, part(s)...) })
+	return urlMap(name, exampleURL, result, doc, func(dst, s []byte) []byte { return append(dst, part(s)...) })
 }
 
-func urlMap(name, example, result, doc string, growth int, f func(dst, s []byte) []byte) Function {
+func urlMap(name, example, result, doc string, f func(dst, s []byte) []byte) Function {
 	return Function{
 		Name: name, Group: groupURL, Usage: name + "(s)", Min: 1, Max: 1, Doc: doc, Example: name + "(" + example + ")", Result: result,
-		bind: mapsText(growth, f),
+		bind: mapsText(f),
 	}
 }
 
@@ -91,7 +91,7 @@ func parameterFunction(name, result, doc string, f func(dst, s, name []byte) []b
 				return binding{}, err
 			}
 			key := append(append([]byte{}, constant...), '=')
-			return ofFirst(c, 1, 0, func(dst, s []byte) []byte { return f(dst, s, key) }), nil
+			return ofFirst(c, func(dst, s []byte) []byte { return f(dst, s, key) }), nil
 		},
 	}
 }
