@@ -52,7 +52,7 @@ func FuzzTexts(f *testing.F) {
 		f.Add([]byte(s), []byte("x="), 3)
 	}
 	f.Fuzz(func(t *testing.T, s, other []byte, n int) {
-		n = n & 0xFF
+		n &= 0xFF
 		parts := [][]byte{
 			scalar.Protocol(s), scalar.Domain(s), scalar.DomainWithoutWWW(s), scalar.TopLevelDomain(s), scalar.Path(s), scalar.PathFull(s),
 			scalar.QueryString(s), scalar.Fragment(s), scalar.QueryStringAndFragment(s), scalar.CutWWW(nil, s), scalar.CutQueryString(nil, s),
