@@ -3,11 +3,12 @@ GO      ?= go
 RATE    ?= 20000
 FUZZ    ?= 30s
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PLUGIN_VERSION ?= 0.1.0
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help build run engine test test-parts bench lint fuzz mutate tracker console clean
+.PHONY: help build run engine test test-parts bench lint fuzz mutate tracker console plugin boards clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +46,12 @@ mutate: engine ## Break the exactness on purpose and see the exactness test fail
 
 tracker: ## Make the small form of the JavaScript tracker again
 	$(GO) test ./dashboards/tracker -run TestScriptIsTheSourceMadeSmall -update
+
+plugin: ## Make the zip of the Grafana data source, bin/millrace-millrace-datasource-PLUGIN_VERSION.zip
+	$(GO) run ./dashboards/grafana/pack -version $(PLUGIN_VERSION)
+
+boards: ## Write the Grafana dashboards again from their code
+	$(GO) test ./dashboards/grafana/boards -run TestDashboardsAreWhatTheCodeMakes -update
 
 console: ## Build the web console into dashboards/console/dist (npm, esbuild)
 	$(GO) test ./dashboards/console -run TestDistIsBuiltFromSources -count=1 -update

@@ -147,12 +147,12 @@ func (l *Ledger) Drop(ctx context.Context, view string) error {
 	return nil
 }
 
-// LastFailure returns the error of the newest run that ended by itself, empty where that
-// was published: one that was cancelled says nothing about the view.
-func LastFailure(runs []Run) string {
-	i := slices.IndexFunc(runs, func(r Run) bool { return r.State != Cancelled })
+// Newest returns the newest run that ended by itself, false where there is none: one that
+// runs or was cancelled says nothing about the view.
+func Newest(runs []Run) (Run, bool) {
+	i := slices.IndexFunc(runs, func(r Run) bool { return r.State == Published || r.State == Failed })
 	if i < 0 {
-		return ""
+		return Run{}, false
 	}
-	return runs[i].Error
+	return runs[i], true
 }

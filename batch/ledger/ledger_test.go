@@ -131,20 +131,20 @@ func TestAnUnknownFileIsRefused(t *testing.T) {
 	}
 }
 
-func TestLastFailure(t *testing.T) {
+func TestNewest(t *testing.T) {
 	failed := Run{State: Failed, Error: "no room"}
 	for _, c := range []struct {
 		runs []Run
 		want string
+		any  bool
 	}{
-		{nil, ""},
-		{[]Run{run(1), failed}, ""},
-		{[]Run{failed, run(1)}, "no room"},
-		{[]Run{{State: Cancelled}, failed}, "no room"},
-		{[]Run{{State: Cancelled}}, ""},
+		{nil, "", false},
+		{[]Run{run(1), failed}, "", true},
+		{[]Run{{State: Running}, {State: Cancelled}, failed, run(1)}, "no room", true},
+		{[]Run{{State: Cancelled}}, "", false},
 	} {
-		if got := LastFailure(c.runs); got != c.want {
-			t.Errorf("%+v: %q", c.runs, got)
+		if got, ok := Newest(c.runs); got.Error != c.want || ok != c.any {
+			t.Errorf("%+v: %+v %t", c.runs, got, ok)
 		}
 	}
 }

@@ -299,6 +299,12 @@ func TestResources(t *testing.T) {
 		{"POST", "check-sql", `{"sql":"SELECT $__nope"}`, 200, []string{`"ok":false,"line":1,"column":8`, `$__nope`}},
 		{"POST", "check-sql", `{"sql":"DROP VIEW per_city"}`, 200, []string{`"ok":false,"line":1,"column":1`, `only reads`}},
 		{"POST", "check-sql", `no JSON`, 400, []string{`"error":`}},
+		{"GET", "functions", "", 200, []string{`"count"`, `"quantileTDigest"`, `"toStartOfInterval"`}},
+		{"POST", "check-where", `{"view":"per_city","where":"city = 'Oslo'"}`, 200, []string{`{"ok":true}`}},
+		{"POST", "check-where", `{"view":"per_city","where":""}`, 200, []string{`{"ok":true}`}},
+		{"POST", "check-where", `{"view":"per_city","where":"city = 'Oslo' AND nope = 1"}`, 200, []string{`"ok":false,"line":1,"column":19`, "nope"}},
+		{"POST", "check-where", `{"view":"nowhere","where":"1"}`, 200, []string{`"ok":false`, "nowhere"}},
+		{"POST", "check-where", `{"where":"1"}`, 400, []string{`"error":`}},
 		{"GET", "nothing", "", 404, nil},
 	} {
 		status, text := g.call(from, c.method, c.url, c.body)

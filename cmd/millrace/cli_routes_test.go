@@ -23,6 +23,13 @@ func TestRequestsOfCommands(t *testing.T) {
 		"DELETE /v1/tokens/t1": "",
 		"GET /v1/audit":        "{\"kind\":\"sql\",\"text\":\"SELECT 1\"}\n{\"kind\":\"drop\"}\n",
 		"GET /v1/leaderboards": `{"leaderboards":[{"name":"players","stream":"games","member":"user","score":"points","order":"desc","windows":["all","day"],"tie":"shared"}]}`,
+		"GET /v1/reports": `{"reports":[{"name":"daily","schedule":"0 8 * * *","time_zone":"Europe/Berlin","format":"csv","deliver":["mailto:a@b.c"],"next":"2026-01-03T07:00:00Z",
+			"last":{"id":"20260102T070000Z","tick":"2026-01-02T07:00:00Z","state":"failed"}},{"name":"new","schedule":"@daily","time_zone":"UTC","format":"html","deliver":[],"next":null,"last":null}]}`,
+		"GET /v1/reports/daily/runs": `{"runs":[{"id":"20260102T070000Z","state":"failed","rows":2,"bytes":30,"started":"2026-01-02T07:00:00Z","finished":"2026-01-02T07:00:01Z",
+			"deliveries":[{"to":"mailto:a@b.c","state":"failed","error":"no such user"},{"to":"file:x","state":"delivered"}]},{"id":"20260101T070000Z","state":"missed","missed_ticks":3},
+			{"id":"20251229T070000Z","state":"failed","error":"no such view"}]}`,
+		"POST /v1/reports/daily/run":                           `{"id":"20260102T080000Z-ABCDEFGH","state":"delivered","rows":2,"bytes":30,"deliveries":[{"to":"file:x","state":"delivered"}]}`,
+		"GET /v1/reports/daily/runs/20260102T070000Z/document": "a,b\n1,2\n",
 		"GET /v1/leaderboards/players/top": `{"leaderboard":"players","window":{"name":"day","start":"2026-01-02T00:00:00Z","end":"2026-01-03T00:00:00Z"},"members":12,
 			"rows":[{"rank":1,"member":"ada","score":9007199254740993},{"rank":2,"member":"bob","score":1.5}],"next":"C2","provenance":{"leaderboard":"players","complete":true}}`,
 		"GET /v1/leaderboards/players/rank/a b/c": `{"rank":3,"member":"a b/c","score":7,"members":12,"percentile":83.5,"window":{"name":"all"},"provenance":{"leaderboard":"players","lag_ms":1500}}`,
@@ -91,6 +98,24 @@ func TestRequestsOfCommands(t *testing.T) {
 			" among them │ rank │ member │ score\n────────────┼──────┼────────┼───────\n          1 │    4 │ 17     │     9\n       NULL │ NULL │ nobody │  NULL\n12 members, window all · players: complete\n", ""},
 		{withToken, "leaderboard rank players nobody", "", 1, "GET /v1/leaderboards/players/rank/nobody", "", "millrace leaderboard: nobody is not on the board"},
 		{withToken, "leaderboard rank players", "", 2, "", "", "usage: millrace leaderboard"},
+		{withToken, "reports", "", 0, "GET /v1/reports", "" +
+			" name  │ schedule  │ time zone     │ format │ to           │ next                │ last                │ state\n" +
+			"───────┼───────────┼───────────────┼────────┼──────────────┼─────────────────────┼─────────────────────┼───────────\n" +
+			" daily │ 0 8 * * * │ Europe/Berlin │ csv    │ mailto:a@b.c │ 2026-01-03 07:00:00 │ 2026-01-02 07:00:00 │ failed\n" +
+			" new   │ @daily    │ UTC           │ html   │              │                     │                     │ never run\n", ""},
+		{withToken, "reports runs daily --limit 3", "", 0, "GET /v1/reports/daily/runs?limit=3", "" +
+			" run              │ state  │ rows │ bytes │ started             │ finished            │ deliveries\n" +
+			"──────────────────┼────────┼──────┼───────┼─────────────────────┼─────────────────────┼──────────────────────────────────────────────────────\n" +
+			" 20260102T070000Z │ failed │    2 │    30 │ 2026-01-02 07:00:00 │ 2026-01-02 07:00:01 │ mailto:a@b.c failed (no such user), file:x delivered\n" +
+			" 20260101T070000Z │ missed │    0 │     0 │                     │                     │ 3 ticks up to this\n" +
+			" 20251229T070000Z │ failed │    0 │     0 │                     │                     │ no such view\n", ""},
+		{withToken, "reports run daily", "", 0, "POST /v1/reports/daily/run", "" +
+			" run                       │ state     │ rows │ bytes │ started │ finished │ deliveries\n" +
+			"───────────────────────────┼───────────┼──────┼───────┼─────────┼──────────┼──────────────────\n" +
+			" 20260102T080000Z-ABCDEFGH │ delivered │    2 │    30 │         │          │ file:x delivered\n", ""},
+		{withToken, "reports document daily 20260102T070000Z", "", 0, "GET /v1/reports/daily/runs/20260102T070000Z/document", "a,b\n1,2\n", ""},
+		{withToken, "reports run nightly", "", 1, "POST /v1/reports/nightly/run", "", "millrace reports: nobody is not on the board"},
+		{withToken, "reports run", "", 2, "", "", "usage: millrace reports"},
 		{without, "token list --token-file " + file, "", 0, "GET /v1/tokens", "", ""},
 		{without, "token revoke t1 --token-file -", "mr_secret", 0, "DELETE /v1/tokens/t1", "revoked t1\n", ""},
 		{without, "--token mr_secret token", "", 2, "", "", `unknown command "--token"`},

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -264,5 +268,35 @@ func TestALiveStreamEndsWithItsToken(t *testing.T) {
 		if !errors.As(err, &e) || e.Kind() != "token-revoked" {
 			t.Errorf("a new stream: %v", err)
 		}
+	}
+}
+
+// TestStatusWatch reads what the command prints until it is interrupted.
+func TestStatusWatch(t *testing.T) {
+	s := newServer(t, "--epoch", "1s", "--flush", "20ms")
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, "status", "--watch", "--url", s.url)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for i := 0; i < 2 && lines.Scan(); i++ {
+		var p client.Pulse
+		if err := json.Unmarshal(lines.Bytes(), &p); err != nil || !p.Healthy || p.Version == "" {
+			t.Errorf("%s: %v", lines.Bytes(), err)
+		}
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
+	for lines.Scan() {
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("interrupted, it ends by %v", err)
 	}
 }

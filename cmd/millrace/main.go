@@ -36,7 +36,7 @@ var commands = []command{
 	{"ingest", "STREAM [FILE|-]", "send events from NDJSON, JSON, CSV or Parquet", ingest},
 	{"batch", "run [VIEW]", "run a view's batch job now (all views without a name)", batchCommand},
 	{"rebuild", "VIEW", "recompute a view from the beginning of the lake", rebuild},
-	{"status", "", "show the state of every layer", status},
+	{"status", "[--watch]", "show the state of every layer, or how all does every second", status},
 	{"errors", "list|replay STREAM", "show or send again what was refused", errorsCommand},
 	{"leaderboard", "[list | top|rank|around|members BOARD …]", "ask leaderboards", leaderboardCommand},
 	{"reports", "[list | runs|run NAME | document NAME RUN | schedule]", "show, run and fetch reports; or run them by their schedules", reportsCommand},

@@ -59,11 +59,16 @@ func runBatch(ctx context.Context, view string, run func(ctx context.Context, vi
 	return nil
 }
 
-// status prints the state of every layer.
+// status prints the state of every layer, or with --watch how all does, a line a second.
 func status(ctx context.Context, args []string) error {
-	c, _, err := asking(flags("status"), args, once, 0, 0)
+	fs := flags("status")
+	watch := fs.Bool("watch", false, "print a line about every second until interrupted")
+	c, _, err := asking(fs, args, once, 0, 0)
 	if err != nil {
 		return err
+	}
+	if *watch {
+		return printPulses(ctx, c)
 	}
 	s, err := c.Status(ctx)
 	if err != nil {
@@ -72,6 +77,22 @@ func status(ctx context.Context, args []string) error {
 	enc := json.NewEncoder(os.Stdout)
 	enc.SetIndent("", "  ")
 	return enc.Encode(s.Raw)
+}
+
+// printPulses prints pulses as NDJSON until it is interrupted, which is no failure.
+func printPulses(ctx context.Context, c *client.Client) error {
+	for pulse, err := range c.Pulses(ctx) {
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if _, err := fmt.Printf("%s\n", pulse.Raw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errorsCommand lists or replays dead letters.

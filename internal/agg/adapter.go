@@ -27,8 +27,8 @@ type adapter struct {
 	// Scratch: the rows kept of one batch, their groups and their values.
 	rows   []uint32
 	groups []uint32
-	value  event.Vector
-	args   [1]*event.Vector
+	values []event.Vector
+	args   []*event.Vector
 }
 
 func (a *adapter) Grow(n int) {
@@ -49,19 +49,8 @@ func (a *adapter) Update(groups []uint32, args []*event.Vector) {
 		last := len(args) - 1
 		condition, args = args[last], args[:last]
 	}
-	var nulls []uint8
-	if len(args) > 0 {
-		nulls = args[0].Nulls
-	}
-	if kept := a.keep(len(groups), condition, nulls); len(kept) < len(groups) {
-		groups = a.pick(groups, kept)
-		if len(args) > 0 {
-			a.value.Type = args[0].Type.NotNull()
-			a.value.Reset()
-			a.value.AppendRows(args[0], kept)
-			a.args[0] = &a.value
-			args = a.args[:]
-		}
+	if kept := a.keep(len(groups), condition, args); len(kept) < len(groups) {
+		groups, args = a.pick(groups, kept), a.pickValues(args, kept)
 	}
 	if a.flag == seenFlag {
 		for _, g := range groups {
@@ -71,26 +60,33 @@ func (a *adapter) Update(groups []uint32, args []*event.Vector) {
 	a.core.Update(groups, args)
 }
 
-// keep lists the rows whose condition is true and whose value is not null.
-func (a *adapter) keep(n int, condition *event.Vector, nulls []uint8) []uint32 {
-	if cap(a.rows) < n {
-		a.rows = make([]uint32, n)
-	}
-	rows := a.rows[:n]
-	kept := 0
+// keep lists the rows whose condition is true and of which no value is null.
+func (a *adapter) keep(n int, condition *event.Vector, values []*event.Vector) []uint32 {
+	rows := resized(a.rows[:0], n)
+	a.rows = rows
 	for i := range rows {
-		rows[kept] = uint32(i)
-		keep := uint8(1)
-		if condition != nil {
-			keep = condition.U8[i]
-			if condition.Nulls != nil {
-				keep &^= condition.Nulls[i]
-			}
-		}
-		if nulls != nil {
-			keep &^= nulls[i]
-		}
-		kept += int(keep & 1)
+		rows[i] = uint32(i)
+	}
+	if condition != nil {
+		rows = only(rows, condition.U8, 1)
+		rows = only(rows, condition.Nulls, 0)
+	}
+	for _, v := range values {
+		rows = only(rows, v.Nulls, 0)
+	}
+	return rows
+}
+
+// only drops the rows at which flags, if any, are not as wanted. It does not branch on
+// them, since a processor cannot predict them.
+func only(rows []uint32, flags []uint8, wanted uint8) []uint32 {
+	if len(flags) == 0 {
+		return rows
+	}
+	kept := 0
+	for _, r := range rows {
+		rows[kept] = r
+		kept += int(^(flags[r] ^ wanted) & 1)
 	}
 	return rows[:kept]
 }
@@ -101,6 +97,18 @@ func (a *adapter) pick(groups, rows []uint32) []uint32 {
 		a.groups = append(a.groups, groups[r])
 	}
 	return a.groups
+}
+
+func (a *adapter) pickValues(args []*event.Vector, rows []uint32) []*event.Vector {
+	a.values, a.args = resized(a.values, len(args)), a.args[:0]
+	for i, from := range args {
+		v := &a.values[i]
+		v.Type = from.Type.NotNull()
+		v.Reset()
+		v.AppendRows(from, rows)
+		a.args = append(a.args, v)
+	}
+	return a.args
 }
 
 func (a *adapter) Merge(g uint32, b []byte) ([]byte, error) {

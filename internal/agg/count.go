@@ -11,6 +11,10 @@ type counts struct {
 	rows []uint64
 }
 
+func bindCount([]event.Type, []float64) (kernel, error) {
+	return kernel{event.Type{Kind: event.UInt64}, func() States { return &counts{} }}, nil
+}
+
 func (c *counts) Grow(n int) { c.rows = resized(c.rows, n) }
 func (c *counts) Reset()     { c.rows = c.rows[:0] }
 

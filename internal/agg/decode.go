@@ -3,6 +3,7 @@ package agg
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -41,6 +42,16 @@ func readFixed(b []byte, width int) (v uint64, rest []byte, err error) {
 		v = binary.LittleEndian.Uint64(b)
 	}
 	return v, b[width:], nil
+}
+
+// checkBools refuses bytes other than 0 and 1.
+func checkBools(values []byte) error {
+	for _, x := range values {
+		if x > 1 {
+			return fmt.Errorf("state holds the Bool %d", x)
+		}
+	}
+	return nil
 }
 
 // resized returns s with n elements, of which those beyond the old length are zero.

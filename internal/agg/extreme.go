@@ -1,7 +1,6 @@
 package agg
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -24,6 +23,20 @@ type extremes struct {
 	best []uint64
 
 	ranks []uint64 // scratch
+}
+
+func bindMin(args []event.Type, _ []float64) (kernel, error) {
+	if args[0].Kind == event.String {
+		return kernel{args[0], func() States { return &stringExtremes{sign: -1} }}, nil
+	}
+	return kernel{args[0], func() States { return &extremes{kind: args[0].Kind, flip: ^uint64(0)} }}, nil
+}
+
+func bindMax(args []event.Type, _ []float64) (kernel, error) {
+	if args[0].Kind == event.String {
+		return kernel{args[0], func() States { return &stringExtremes{sign: 1} }}, nil
+	}
+	return kernel{args[0], func() States { return &extremes{kind: args[0].Kind} }}, nil
 }
 
 func (e *extremes) Grow(n int) { e.has, e.best = resized(e.has, n), resized(e.best, n) }
@@ -88,17 +101,6 @@ func floatOf(rank, flip uint64) float64 {
 	return math.Float64frombits(b ^ (^uint64(int64(b)>>63) | signBit))
 }
 
-// width is the size of a value in ClickHouse's type.
-func (e *extremes) width() int {
-	switch e.kind {
-	case event.Bool:
-		return 1
-	case event.Date:
-		return 2
-	}
-	return 8
-}
-
 func (e *extremes) Merge(g uint32, b []byte) ([]byte, error) {
 	has, rest, err := readFixed(b, 1)
 	if err != nil {
@@ -110,7 +112,7 @@ func (e *extremes) Merge(g uint32, b []byte) ([]byte, error) {
 	if has != 1 {
 		return nil, fmt.Errorf("state begins with %d where 0 or 1 says whether there is a value", has)
 	}
-	bits, rest, err := readFixed(rest, e.width())
+	bits, rest, err := readFixed(rest, widthOf(e.kind))
 	if err != nil {
 		return nil, err
 	}
@@ -135,18 +137,15 @@ func (e *extremes) Append(dst []byte, g uint32) []byte {
 		return append(dst, 0)
 	}
 	dst = append(dst, 1)
-	switch r := e.best[g]; e.kind {
-	case event.Bool:
-		return append(dst, uint8(r^e.flip))
-	case event.UInt64:
-		return binary.LittleEndian.AppendUint64(dst, r^e.flip)
+	bits := e.best[g] ^ e.flip
+	switch e.kind {
+	case event.Bool, event.UInt64:
 	case event.Float64:
-		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(floatOf(r, e.flip)))
-	case event.Date:
-		return binary.LittleEndian.AppendUint16(dst, uint16(r^signBit^e.flip))
+		bits = math.Float64bits(floatOf(e.best[g], e.flip))
 	default:
-		return binary.LittleEndian.AppendUint64(dst, r^signBit^e.flip)
+		bits ^= signBit
 	}
+	return appendFixed(dst, bits, widthOf(e.kind))
 }
 
 // Final gives the type's zero for a group without values, as ClickHouse does.

@@ -2,9 +2,6 @@ package agg
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
-	"math"
 
 	"github.com/millrace/millrace/internal/event"
 )
@@ -47,53 +44,36 @@ func (e *stringExtremes) Update(groups []uint32, args []*event.Vector) {
 
 func (e *stringExtremes) offer(g uint32, x []byte) {
 	p := &e.place[g]
-	if !p.has || bytes.Compare(x, e.value(g)) == e.sign {
-		e.store(p, x)
+	if !p.has || bytes.Compare(x, p.value(&e.data)) == e.sign {
+		p.store(&e.data, x)
 	}
 }
 
-func (e *stringExtremes) store(p *stringPlace, x []byte) {
+func (p *stringPlace) store(data *blocks[byte], x []byte) {
 	if need := max(classFor(len(x)), minStringClass); !p.has || need > p.class {
 		if p.has {
-			e.data.release(p.off, p.class)
+			data.release(p.off, p.class)
 		}
-		p.off, p.class, p.has = e.data.alloc(need), need, true
+		p.off, p.class, p.has = data.alloc(need), need, true
 	}
-	p.size = int32(copy(e.data.at(p.off, p.class), x))
+	p.size = int32(copy(data.at(p.off, p.class), x))
 }
 
-func (e *stringExtremes) value(g uint32) []byte {
-	p := &e.place[g]
-	return e.data.data[p.off : p.off+int(p.size)]
+func (p *stringPlace) value(data *blocks[byte]) []byte {
+	return data.data[p.off : p.off+int(p.size)]
 }
 
 func (e *stringExtremes) Merge(g uint32, b []byte) ([]byte, error) {
-	bits, rest, err := readFixed(b, 4)
-	if err != nil {
-		return nil, err
+	x, has, rest, err := readSingleString(b)
+	if has {
+		e.offer(g, x)
 	}
-	size := int32(bits)
-	if size == -1 {
-		return rest, nil
-	}
-	if size < 0 || size == math.MaxInt32 {
-		return nil, fmt.Errorf("state holds a string of size %d", size)
-	}
-	if int(size) > len(rest) {
-		return nil, errTruncated
-	}
-	// Some versions of ClickHouse wrote no zero byte; like it, take both.
-	e.offer(g, bytes.TrimSuffix(rest[:size], []byte{0}))
-	return rest[size:], nil
+	return rest, err
 }
 
 func (e *stringExtremes) Append(dst []byte, g uint32) []byte {
-	if !e.place[g].has {
-		return binary.LittleEndian.AppendUint32(dst, math.MaxUint32)
-	}
-	x := e.value(g)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(x)+1))
-	return append(append(dst, x...), 0)
+	p := &e.place[g]
+	return appendSingleString(dst, p.value(&e.data), p.has)
 }
 
 // Final gives the empty string for a group without values, as ClickHouse does.
@@ -102,5 +82,5 @@ func (e *stringExtremes) Final(out *event.Vector, g uint32) {
 		out.AppendZero(false)
 		return
 	}
-	out.AppendString(e.value(g))
+	out.AppendString(e.place[g].value(&e.data))
 }

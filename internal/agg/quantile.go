@@ -2,6 +2,7 @@ package agg
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -20,6 +21,25 @@ type quantiles struct {
 	sorter  centroidSorter
 }
 
+func bindQuantile(args []event.Type, params []float64) (kernel, error) {
+	if !args[0].Numeric() {
+		return kernel{}, errTypes
+	}
+	return kernel{event.Type{Kind: event.Float64}, func() States {
+		return &quantiles{kind: args[0].Kind, level: params[0]}
+	}}, nil
+}
+
+func bindQuantileWeighted(args []event.Type, params []float64) (kernel, error) {
+	if args[1].Kind != event.UInt64 && args[1].Kind != event.Bool {
+		return kernel{}, errWeight
+	}
+	return bindQuantile(args[:1], params)
+}
+
+// errWeight refuses a weight that is not a number of samples.
+var errWeight = errors.New("the weight must be unsigned, as in quantileTDigestWeighted(0.5)(x, toUInt64(w))")
+
 func (q *quantiles) Grow(n int) { q.digests = resized(q.digests, n) }
 
 func (q *quantiles) Reset() {
@@ -28,8 +48,11 @@ func (q *quantiles) Reset() {
 }
 
 func (q *quantiles) Update(groups []uint32, args []*event.Vector) {
-	v := args[0]
-	switch q.kind {
+	if len(args) > 1 {
+		q.addWeighted(groups, args[0], args[1])
+		return
+	}
+	switch v := args[0]; q.kind {
 	case event.Bool:
 		addSamples(q, groups, v.U8)
 	case event.Int64:
@@ -48,6 +71,28 @@ func addSamples[V number](q *quantiles, groups []uint32, values []V) {
 			q.add(g, centroid{mean: x, weight: 1})
 		}
 	}
+}
+
+// addWeighted adds values that each stand for a number of equal samples.
+func (q *quantiles) addWeighted(groups []uint32, values, weights *event.Vector) {
+	for i, g := range groups {
+		x, w := sampleAt(values, i), sampleAt(weights, i)
+		if x == x && w > 0 {
+			q.add(g, centroid{mean: x, weight: w})
+		}
+	}
+}
+
+func sampleAt(v *event.Vector, i int) float32 {
+	switch v.Type.Kind {
+	case event.Bool:
+		return float32(v.U8[i])
+	case event.Int64:
+		return float32(v.I64[i])
+	case event.UInt64:
+		return float32(v.U64[i])
+	}
+	return float32(v.F64[i])
 }
 
 func (q *quantiles) Merge(g uint32, b []byte) ([]byte, error) {

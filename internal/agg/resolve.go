@@ -1,6 +1,7 @@
 package agg
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,140 +10,147 @@ import (
 	"github.com/millrace/millrace/internal/event"
 )
 
-const (
-	ifSuffix     = "If"
-	defaultLevel = 0.5 // of quantile without a parameter, as in ClickHouse
-)
-
-// kernel is what one aggregate function does with one type of argument: the result for
-// a value that is not null, and the states of it.
+// kernel is what one aggregate function does with one choice of argument types: the
+// result for values that are not null, and the states of it.
 type kernel struct {
 	result event.Type
 	states func() States
 }
 
-// base is an aggregate function without suffix.
+// base is an aggregate function without combinators.
 type base struct {
 	anyCase bool   // the name is not case-sensitive, as in ClickHouse
 	batch   string // ClickHouse's name
-	level   bool   // takes a quantile level
+	takes   int    // how many values; count alone may also have none
+	more    bool   // or more values than that
+	params  paramRule
 	// result is not Nullable even where an argument is.
 	neverNull bool
-	// bind chooses the kernel; arg is not Nullable. It reports false for a type that
-	// the function does not take.
-	bind func(arg event.Type, level float64) (kernel, bool)
+	// bind chooses the kernel; args are not Nullable. It fails for types that the
+	// function does not take.
+	bind func(args []event.Type, params []float64) (kernel, error)
 }
 
-var bases = map[string]base{
-	"count":    {anyCase: true, batch: "count", neverNull: true, bind: bindCount},
-	"sum":      {anyCase: true, batch: "sum", bind: bindSum},
-	"avg":      {anyCase: true, batch: "avg", bind: bindAvg},
-	"min":      {anyCase: true, batch: "min", bind: bindMin},
-	"max":      {anyCase: true, batch: "max", bind: bindMax},
-	"uniq":     {batch: "uniq", neverNull: true, bind: bindUniq},
-	"quantile": {batch: "quantileTDigest", level: true, bind: bindQuantile},
-}
-
-// Known returns the names of all aggregate functions, sorted.
+// Known returns the names of all aggregate functions without combinators, sorted.
 func Known() []string {
-	names := make([]string, 0, 2*len(bases))
+	names := make([]string, 0, len(bases))
 	for name := range bases {
-		names = append(names, name, name+ifSuffix)
+		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
 }
 
-// Resolve binds an aggregate function by its SQL name to parameters and argument types.
-// The error names what is known where the name is not.
-func Resolve(name string, params []float64, args []event.Type) (*Function, error) {
-	b, conditional, ok := lookup(name)
-	if !ok {
-		return nil, fmt.Errorf("unknown aggregate function %q; known are %s", name, strings.Join(Known(), ", "))
+// Has reports whether a name is that of an aggregate function, with combinators or without;
+// the case of its letters and the order of its suffixes are for Resolve to judge.
+func Has(name string) bool {
+	stem := stemOf(name)
+	_, exact := bases[stem]
+	return exact || lowerNames[strings.ToLower(stem)]
+}
+
+// lowerNames are the names of bases in lower case.
+var lowerNames = func() map[string]bool {
+	names := make(map[string]bool, len(bases))
+	for name := range bases {
+		names[strings.ToLower(name)] = true
 	}
-	level, err := levelOf(name, b, params)
+	return names
+}()
+
+// Resolve binds an aggregate function by its SQL name to parameters and argument types.
+// The error says what to write instead, where that is known.
+func Resolve(name string, params []float64, args []event.Type) (*Function, error) {
+	b, with, err := lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	params, err = b.params.check(name, params)
 	if err != nil {
 		return nil, err
 	}
 	values := args
-	if conditional {
+	if with.condition {
 		if len(args) == 0 || args[len(args)-1].Kind != event.Bool {
 			return nil, fmt.Errorf("%s needs a condition of type Bool as its last argument", name)
 		}
 		values = args[:len(args)-1]
 	}
-	optional := b.batch == "count"
-	if len(values) > 1 || len(values) == 0 && !optional {
-		return nil, fmt.Errorf("%s takes one value, not %d", name, len(values))
+	if err := b.count(name, len(values)); err != nil {
+		return nil, err
 	}
-	var arg event.Type
-	if len(values) == 1 {
-		arg = values[0].Plain()
+	plain := make([]event.Type, len(values))
+	nullable := false
+	for i, v := range values {
+		plain[i] = v.Plain().NotNull()
+		nullable = nullable || v.Nullable
 	}
-	k, ok := b.bind(arg.NotNull(), level)
-	if !ok {
-		return nil, fmt.Errorf("%s does not take values of type %s", name, arg)
+	k, err := b.bind(plain, params)
+	if err != nil {
+		return nil, wrongTypes(name, values, err)
 	}
-	f := &Function{Name: name, Args: slices.Clone(args), Result: k.result, Batch: b.batch}
-	if arg.Nullable && !b.neverNull {
+	if with.distinct {
+		if k, err = distinctOf(k, plain); err != nil {
+			return nil, wrongTypes(name, values, err)
+		}
+	}
+	k = with.fill.of(k)
+
+	f := &Function{Name: name, Params: params, Args: slices.Clone(args), Result: k.result, newStates: k.states}
+	if nullable && !b.neverNull {
 		f.Result = f.Result.OrNull()
 	}
-	if conditional {
-		f.Batch += ifSuffix
-	}
-	if b.level {
-		f.Params = []float64{level}
-		f.Batch += "(" + strconv.FormatFloat(level, 'g', -1, 64) + ")"
-	}
+	f.Batch = b.batch + with.suffix() + paramText(params)
 	f.StateType = stateType(f.Batch, args)
-	f.newStates = k.states
-	if conditional || arg.Nullable {
-		flag := flagOf(b, conditional, arg, args)
+	if with.condition || nullable {
+		flag := flagOf(b, with, nullable, args)
 		f.newStates = func() States {
-			return &adapter{core: k.states(), condition: conditional, flag: flag}
+			return &adapter{core: k.states(), condition: with.condition, flag: flag}
 		}
 	}
 	return f, nil
 }
 
-// lookup finds the function of a name, and whether it has the -If suffix.
-func lookup(name string) (b base, conditional, ok bool) {
-	if b, ok = bases[name]; ok {
-		return b, false, true
+// count checks the number of values.
+func (b base) count(name string, n int) error {
+	switch {
+	case n == b.takes, n > b.takes && b.more, n == 0 && b.batch == "count":
+		return nil
+	case b.takes == 1:
+		return fmt.Errorf("%s takes one value, not %d", name, n)
 	}
-	stem, conditional := strings.CutSuffix(name, ifSuffix)
-	if b, ok = bases[stem]; ok {
-		return b, conditional, true
-	}
-	b, ok = bases[strings.ToLower(stem)]
-	return b, conditional, ok && b.anyCase
+	return fmt.Errorf("%s takes %d values, not %d", name, b.takes, n)
 }
 
-func levelOf(name string, b base, params []float64) (float64, error) {
-	switch {
-	case !b.level && len(params) > 0:
-		return 0, fmt.Errorf("%s takes no parameters", name)
-	case len(params) == 0:
-		return defaultLevel, nil
-	case len(params) > 1:
-		return 0, fmt.Errorf("%s takes one level, not %d", name, len(params))
-	case !(params[0] >= 0 && params[0] <= 1):
-		return 0, fmt.Errorf("%s has level %v; it must be from 0 to 1", name, params[0])
+// errTypes says no more than that the function does not take the types.
+var errTypes = errors.New("no such types")
+
+func wrongTypes(name string, values []event.Type, err error) error {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = v.Plain().String()
 	}
-	return params[0], nil
+	if err == errTypes {
+		return fmt.Errorf("%s does not take values of type %s", name, strings.Join(texts, ", "))
+	}
+	return fmt.Errorf("%s does not take values of type %s: %w", name, strings.Join(texts, ", "), err)
 }
 
 // flagOf tells which flag byte ClickHouse writes before the state; found by asking the
 // engine for every combination.
-func flagOf(b base, conditional bool, arg event.Type, args []event.Type) flagByte {
-	nullable := slices.ContainsFunc(args, func(t event.Type) bool { return t.Nullable })
+func flagOf(b base, with combinators, nullable bool, args []event.Type) flagByte {
+	anyNullable := slices.ContainsFunc(args, func(t event.Type) bool { return t.Nullable })
 	switch {
-	case b.batch == "count" && !conditional:
+	case b.batch == "count" && with == combinators{}:
 		return noFlag
-	case b.neverNull && nullable:
+	case b.neverNull && anyNullable:
 		return constFlag
-	case !b.neverNull && arg.Nullable:
+	case !nullable || b.neverNull:
+		return noFlag
+	case with.fill != orNull:
 		return seenFlag
+	case b.takes > 1 && !with.condition: // uniq and uniqExact are never NULL
+		return constFlag
 	}
 	return noFlag
 }
@@ -155,68 +163,13 @@ func stateType(batch string, args []event.Type) string {
 	return "AggregateFunction(" + strings.Join(parts, ", ") + ")"
 }
 
-func bindCount(event.Type, float64) (kernel, bool) {
-	return kernel{event.Type{Kind: event.UInt64}, func() States { return &counts{} }}, true
-}
-
-func bindSum(arg event.Type, _ float64) (kernel, bool) {
-	switch arg.Kind {
-	case event.Bool:
-		return kernel{event.Type{Kind: event.UInt64}, func() States {
-			return &sums[uint8, uint64]{values: boolValues, acc: unsignedTotal}
-		}}, true
-	case event.Int64:
-		return kernel{arg, func() States {
-			return &sums[int64, int64]{values: int64Values, acc: signedTotal}
-		}}, true
-	case event.UInt64:
-		return kernel{arg, func() States {
-			return &sums[uint64, uint64]{values: uint64Values, acc: unsignedTotal}
-		}}, true
-	case event.Float64:
-		return kernel{arg, func() States {
-			return &sums[float64, float64]{values: float64Values, acc: floatTotal}
-		}}, true
+func paramText(params []float64) string {
+	if len(params) == 0 {
+		return ""
 	}
-	return kernel{}, false
-}
-
-func bindAvg(arg event.Type, _ float64) (kernel, bool) {
-	k := kernel{result: event.Type{Kind: event.Float64}}
-	switch arg.Kind {
-	case event.Bool:
-		k.states = func() States { return &averages[uint8, uint64]{values: boolValues, acc: unsignedTotal} }
-	case event.Int64:
-		k.states = func() States { return &averages[int64, int64]{values: int64Values, acc: signedTotal} }
-	case event.UInt64:
-		k.states = func() States { return &averages[uint64, uint64]{values: uint64Values, acc: unsignedTotal} }
-	case event.Float64:
-		k.states = func() States { return &averages[float64, float64]{values: float64Values, acc: floatTotal} }
+	texts := make([]string, len(params))
+	for i, p := range params {
+		texts[i] = strconv.FormatFloat(p, 'g', -1, 64)
 	}
-	return k, k.states != nil
-}
-
-func bindMin(arg event.Type, _ float64) (kernel, bool) {
-	if arg.Kind == event.String {
-		return kernel{arg, func() States { return &stringExtremes{sign: -1} }}, true
-	}
-	return kernel{arg, func() States { return &extremes{kind: arg.Kind, flip: ^uint64(0)} }}, arg.Kind != event.Invalid
-}
-
-func bindMax(arg event.Type, _ float64) (kernel, bool) {
-	if arg.Kind == event.String {
-		return kernel{arg, func() States { return &stringExtremes{sign: 1} }}, true
-	}
-	return kernel{arg, func() States { return &extremes{kind: arg.Kind} }}, arg.Kind != event.Invalid
-}
-
-func bindUniq(arg event.Type, _ float64) (kernel, bool) {
-	return kernel{event.Type{Kind: event.UInt64}, func() States { return &uniques{kind: arg.Kind} }},
-		arg.Kind != event.Invalid
-}
-
-func bindQuantile(arg event.Type, level float64) (kernel, bool) {
-	return kernel{event.Type{Kind: event.Float64}, func() States {
-		return &quantiles{kind: arg.Kind, level: level}
-	}}, arg.Numeric()
+	return "(" + strings.Join(texts, ", ") + ")"
 }

@@ -106,6 +106,10 @@ func TestResolve(t *testing.T) {
 		{"max", nil, []event.Type{{Kind: event.String, LowCardinality: true, Nullable: true}}, "max", "AggregateFunction(max, Nullable(String))", "Nullable(String)"},
 		{"min", nil, []event.Type{tMillis}, "min", "AggregateFunction(min, DateTime64(3, 'UTC'))", "DateTime64(3, 'UTC')"},
 		{"uniq", nil, []event.Type{tString.OrNull()}, "uniq", "AggregateFunction(uniq, Nullable(String))", "UInt64"},
+		{"median", nil, []event.Type{tInt}, "quantileTDigest(0.5)", "AggregateFunction(quantileTDigest(0.5), Int64)", "Float64"},
+		{"STDDEV_POP", nil, []event.Type{tInt}, "stddevPop", "AggregateFunction(stddevPop, Int64)", "Float64"},
+		{"argMin", nil, []event.Type{tString, tMillis.OrNull()}, "argMin", "AggregateFunction(argMin, String, Nullable(DateTime64(3, 'UTC')))", "Nullable(String)"},
+		{"sumDistinctOrNullIf", nil, []event.Type{tInt, tBool}, "sumDistinctOrNullIf", "AggregateFunction(sumDistinctOrNullIf, Int64, Bool)", "Nullable(Int64)"},
 		{"quantile", nil, []event.Type{tInt}, "quantileTDigest(0.5)", "AggregateFunction(quantileTDigest(0.5), Int64)", "Float64"},
 		{"quantileIf", []float64{0.95}, []event.Type{tFloat, tBool}, "quantileTDigestIf(0.95)", "AggregateFunction(quantileTDigestIf(0.95), Float64, Bool)", "Float64"},
 	} {
@@ -120,12 +124,27 @@ func TestResolve(t *testing.T) {
 		args   []event.Type
 		says   string
 	}{
-		{"median", nil, []event.Type{tInt}, `unknown aggregate function "median"; known are avg, avgIf, count`},
+		{"mean", nil, []event.Type{tInt}, `unknown aggregate function "mean"; known are argMax, argMin, avg`},
+		{"sumIfOrNull", nil, []event.Type{tInt, tBool}, "write sumOrNullIf"},
+		{"sumOrNullDistinctIf", nil, []event.Type{tInt, tBool}, "write sumDistinctOrNullIf"},
+		{"sumOrNullOrDefault", nil, []event.Type{tInt}, "unknown"},
+		{"sumIfIf", nil, []event.Type{tInt, tBool, tBool}, "unknown"},
+		{"Distinct", nil, []event.Type{tInt}, "unknown"},
+		{"countDistinct", nil, []event.Type{tString}, "uniqExact counts"},
+		{"countDistinct", nil, nil, "takes one number"},
+		{"avgWeighted", nil, []event.Type{tFloat, tInt}, "toFloat64(w)"},
+		{"avgWeighted", nil, []event.Type{tInt, tBool}, "toInt64(w)"},
+		{"covarPop", nil, []event.Type{tFloat}, "takes 2 values, not 1"},
+		{"corr", nil, []event.Type{tFloat, tString}, "does not take values of type Float64, String"},
+		{"groupBitAnd", nil, []event.Type{tFloat}, "does not take values of type Float64"},
+		{"quantileExact", nil, []event.Type{tString}, "does not take values of type String"},
 		{"Uniq", nil, []event.Type{tInt}, "unknown"},
 		{"sumIF", nil, []event.Type{tInt, tBool}, "unknown"},
 		{"sum", nil, []event.Type{tString}, "does not take values of type String"},
 		{"sum", nil, nil, "takes one value, not 0"},
-		{"uniq", nil, []event.Type{tInt, tInt}, "takes one value, not 2"},
+		{"sum", nil, []event.Type{tInt, tInt}, "takes one value, not 2"},
+		{"uniq", nil, nil, "takes one value, not 0"},
+		{"quantileTDigestWeighted", nil, []event.Type{tFloat, tInt}, "toUInt64(w)"},
 		{"sumIf", nil, []event.Type{tInt}, "condition of type Bool"},
 		{"sumIf", nil, nil, "condition of type Bool"},
 		{"sum", []float64{1}, []event.Type{tInt}, "takes no parameters"},
@@ -157,6 +176,25 @@ func fuzzed(t testing.TB) []*agg.Function {
 		resolve(t, "uniqIf", nil, tInt, tBool.OrNull()),
 		resolve(t, "quantile", nil, tFloat),
 		resolve(t, "quantile", []float64{0.9}, tInt.OrNull()),
+		resolve(t, "argMin", nil, tString, tFloat),
+		resolve(t, "argMax", nil, tBool, tString.OrNull()),
+		resolve(t, "kurtPop", nil, tFloat),
+		resolve(t, "corr", nil, tFloat, tInt.OrNull()),
+		resolve(t, "avgWeighted", nil, tUInt, tBool),
+		resolve(t, "avgWeighted", nil, tFloat, tFloat),
+		resolve(t, "sumKahan", nil, tFloat),
+		resolve(t, "groupBitXor", nil, tBool),
+		resolve(t, "uniqExact", nil, tString),
+		resolve(t, "uniqExact", nil, tDate),
+		resolve(t, "quantileExact", nil, tFloat),
+		resolve(t, "quantileExactLow", nil, tBool),
+		resolve(t, "sumDistinct", nil, tFloat),
+		resolve(t, "groupBitmap", nil, tInt),
+		resolve(t, "uniqExact", nil, tString, tInt),
+		resolve(t, "quantileTDigestWeighted", nil, tFloat, tUInt),
+		resolve(t, "groupBitmap", nil, tBool),
+		resolve(t, "avgOrNull", nil, tInt),
+		resolve(t, "uniqExactDistinctOrDefaultIf", nil, tUInt.OrNull(), tBool),
 	}
 }
 
@@ -171,6 +209,8 @@ func FuzzMerge(f *testing.F) {
 	}
 	for _, state := range []string{
 		"0002A494B51CFD9FBFBC", "0400000061626300", "010400000061626300", "030000803F0000803F000000400000803F000040400000803F",
+		"011B0100000000000000000000003B3000000100002700010000002700", "000205000000000000000700000000000000",
+		"020000006100010100000000000000", "0202000000000000000100000000000000",
 		"01010000B0400000803F", "0000000000000C4001", "10FFFFFFFF0F", "FFFFFF7F00", "FFFFFFFFFFFFFFFFFF01",
 	} {
 		for i := range functions {

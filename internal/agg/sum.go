@@ -51,6 +51,28 @@ type sums[V, A number] struct {
 	total  []A
 }
 
+func bindSum(args []event.Type, _ []float64) (kernel, error) {
+	switch args[0].Kind {
+	case event.Bool:
+		return kernel{event.Type{Kind: event.UInt64}, func() States {
+			return &sums[uint8, uint64]{values: boolValues, acc: unsignedTotal}
+		}}, nil
+	case event.Int64:
+		return kernel{args[0], func() States {
+			return &sums[int64, int64]{values: int64Values, acc: signedTotal}
+		}}, nil
+	case event.UInt64:
+		return kernel{args[0], func() States {
+			return &sums[uint64, uint64]{values: uint64Values, acc: unsignedTotal}
+		}}, nil
+	case event.Float64:
+		return kernel{args[0], func() States {
+			return &sums[float64, float64]{values: float64Values, acc: floatTotal}
+		}}, nil
+	}
+	return kernel{}, errTypes
+}
+
 func (s *sums[V, A]) Grow(n int) { s.total = resized(s.total, n) }
 func (s *sums[V, A]) Reset()     { s.total = s.total[:0] }
 
@@ -89,6 +111,23 @@ type averages[V, A number] struct {
 	values func(*event.Vector) []V
 	acc    accumulator[A]
 	state  []average[A]
+}
+
+func bindAvg(args []event.Type, _ []float64) (kernel, error) {
+	k := kernel{result: event.Type{Kind: event.Float64}}
+	switch args[0].Kind {
+	case event.Bool:
+		k.states = func() States { return &averages[uint8, uint64]{values: boolValues, acc: unsignedTotal} }
+	case event.Int64:
+		k.states = func() States { return &averages[int64, int64]{values: int64Values, acc: signedTotal} }
+	case event.UInt64:
+		k.states = func() States { return &averages[uint64, uint64]{values: uint64Values, acc: unsignedTotal} }
+	case event.Float64:
+		k.states = func() States { return &averages[float64, float64]{values: float64Values, acc: floatTotal} }
+	default:
+		return kernel{}, errTypes
+	}
+	return k, nil
 }
 
 func (s *averages[V, A]) Grow(n int) { s.state = resized(s.state, n) }

@@ -54,7 +54,7 @@ func TestTableGroups(t *testing.T) {
 		var out []uint32
 		for range rapid.IntRange(1, 4).Draw(t, "batches") {
 			rows := rapid.IntRange(0, 300).Draw(t, "rows")
-			keys := randomRows(r, shape, rows, 1, true).args
+			keys := randomRows(r, shape, rows, 1, wild).args
 			out = table.Groups(pointers(keys), rows, out)
 			if len(out) != rows {
 				t.Fatalf("%d groups for %d rows", len(out), rows)
@@ -155,7 +155,7 @@ func TestTableMerge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		n := rapid.IntRange(1, 400).Draw(t, "rows")
-		all := randomRows(r, append(types, event.Type{Kind: event.Bool}), n, 3, false)
+		all := randomRows(r, append(types, event.Type{Kind: event.Bool}), n, 3, quarters)
 		whole := agg.NewTable(keys, functions)
 		apply(whole, all)
 
@@ -201,7 +201,7 @@ func TestTableSteadyState(t *testing.T) {
 	functions, args, types := mergeable(t)
 	table := agg.NewTable(benchKeys, functions)
 	keys, _, _ := benchBatch(100)
-	rows := randomRows(rand.New(rand.NewPCG(1, 1)), types, benchRows, 1, false)
+	rows := randomRows(rand.New(rand.NewPCG(1, 1)), types, benchRows, 1, quarters)
 	vectors := make([][]*event.Vector, len(functions))
 	for i := range functions {
 		for _, a := range args[i] {

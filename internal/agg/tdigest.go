@@ -163,7 +163,7 @@ func quantileOf(c []centroid, weight, level float64) float32 {
 			// ClickHouse has the places in Float32 here, where two of a great weight may
 			// fall together.
 			x, x1, x2 := float32(target), float32(left), float32(right)
-			k := float64((x - x1) / (x2 - x1))
+			k := float64(x-x1) / float64(x2-x1)
 			if x1 == x2 {
 				k = (target - left) / (right - left)
 			}

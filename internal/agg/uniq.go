@@ -19,10 +19,19 @@ import (
 // Its state is the degree as one byte, the count as VarUInt, and the hashes, 4 bytes
 // each in any order.
 type uniques struct {
-	kind   event.Kind
+	kind   event.Kind // of the value; Invalid: of several values, the whole row counts
 	sets   []hashSet
 	data   blocks[uint32]
 	hashes []uint32 // scratch
+}
+
+func bindUniq(args []event.Type, _ []float64) (kernel, error) {
+	return kernel{event.Type{Kind: event.UInt64}, func() States {
+		if len(args) > 1 {
+			return &uniques{}
+		}
+		return &uniques{kind: args[0].Kind}
+	}}, nil
 }
 
 func (u *uniques) Grow(n int) { u.sets = resized(u.sets, n) }
@@ -33,7 +42,12 @@ func (u *uniques) Reset() {
 }
 
 func (u *uniques) Update(groups []uint32, args []*event.Vector) {
-	hashes := u.hashAll(args[0], len(groups))
+	var hashes []uint32
+	if u.kind == event.Invalid {
+		hashes = u.hashRows(args, len(groups))
+	} else {
+		hashes = u.hashAll(args[0], len(groups))
+	}
 	for i, g := range groups {
 		u.sets[g].insert(&u.data, hashes[i])
 	}
@@ -74,6 +88,38 @@ func (u *uniques) hashAll(v *event.Vector, n int) []uint32 {
 		}
 	}
 	return hashes
+}
+
+// hashRows hashes the first n rows of several values: each value by the CityHash64 of its
+// bytes, chained by CityHash's own way to halve 128 bits.
+func (u *uniques) hashRows(args []*event.Vector, n int) []uint32 {
+	u.hashes = resized(u.hashes[:0], n)
+	for i := range n {
+		hash := cityHash(args[0], i)
+		for _, v := range args[1:] {
+			hash = halve(cityHash(v, i), hash)
+		}
+		u.hashes[i] = uint32(hash)
+	}
+	return u.hashes
+}
+
+func cityHash(v *event.Vector, i int) uint64 {
+	if v.Type.Kind == event.String {
+		return city.CH64(v.Str.At(i))
+	}
+	var b [8]byte
+	return city.CH64(appendFixed(b[:0], bitsAt(v, i), widthOf(v.Type.Kind)))
+}
+
+// halve is CityHash's Hash128to64.
+func halve(low, high uint64) uint64 {
+	const multiplier = 0x9DDFEA08EB382D69
+	a := (low ^ high) * multiplier
+	a ^= a >> 47
+	b := (high ^ a) * multiplier
+	b ^= b >> 47
+	return b * multiplier
 }
 
 // intHash is the low half of ClickHouse's intHash64, MurmurHash3's 64-bit finaliser.

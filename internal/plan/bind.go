@@ -236,10 +236,11 @@ func mapArg(n *node, t valueType, run kernel) *node {
 // unknownFunction says why a call that the registry lacks cannot stand where it does. The
 // names of allowed can stand there too.
 func unknownFunction(e *sql.Call, allowed ...string) error {
-	for _, name := range agg.Known() {
-		if strings.EqualFold(e.Name, name) || strings.EqualFold(e.Name, name+"If") {
-			return refuse(e.Pos, "aggregate functions stand in the SELECT list and in HAVING of a view", "the aggregate function %s cannot stand here", e.Name)
-		}
+	if agg.Has(e.Name) {
+		return refuse(e.Pos, "aggregate functions stand in the SELECT list and in HAVING of a view", "the aggregate function %s cannot stand here", e.Name)
+	}
+	if why, instead, ok := agg.Refused(e.Name); ok {
+		return refuse(e.Pos, instead, "%s is refused: %s", e.Name, why)
 	}
 	if reason, ok := registry.refused[strings.ToLower(e.Name)]; ok {
 		return refuse(e.Pos, reason.hint, "%s is refused: %s", e.Name, reason.why)

@@ -258,7 +258,7 @@ func (b *viewBuilder) bindAggregate(c *sql.Call) (Aggregate, error) {
 			return a, refuse(inner.Pos, "an alias hides the column of its name: rename it if that is why", "%s is inside of another aggregate", inner)
 		}
 		bind := b.bind
-		if i == len(c.Args)-1 && strings.HasSuffix(c.Name, "If") {
+		if i == len(c.Args)-1 && agg.Conditional(c.Name) {
 			bind = b.bindCondition
 		}
 		bound, err := bind(arg)

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/robfig/cron/v3"
 
@@ -259,9 +258,7 @@ func (b *viewBuilder) buildBatch(o options) (err error) {
 
 // isAggregate reports whether a call is one of an aggregate function, in any case of its
 // letters: agg.Resolve says which may be written so.
-func isAggregate(c *sql.Call) bool {
-	return slices.ContainsFunc(agg.Known(), func(name string) bool { return strings.EqualFold(name, c.Name) })
-}
+func isAggregate(c *sql.Call) bool { return agg.Has(c.Name) }
 
 // isWindow reports whether a call stands for the view's window.
 func isWindow(c *sql.Call) bool { return c.Name == "tumble" || c.Name == "tumbleStart" }

@@ -37,12 +37,58 @@ func TestFunctionsDoc(t *testing.T) {
 var aggregateDocs = map[string]string{
 	"count":    "`count()`: number of rows, UInt64. `count(x)`: number of rows where x is not NULL.",
 	"sum":      "`sum(x)`: Int64, UInt64 or Float64; integers wrap around at 64 bits.",
+	"sumKahan": "`sumKahan(x)`: sum by Kahan's compensated summation, Float64: the error does not grow with the number of rows. Over infinities it is an infinity or NaN.",
 	"avg":      "`avg(x)`: mean, Float64.",
-	"min":      "`min(x)`: smallest value, of x's type.",
-	"max":      "`max(x)`: largest value, of x's type.",
-	"uniq":     "`uniq(x)`: number of different values, UInt64: exact up to 65,536, then estimated as in ClickHouse.",
-	"quantile": "`quantile(level)(x)`: Float64; in both layers ClickHouse's `quantileTDigest`.",
+	"avgWeighted": "`avgWeighted(x, weight)`: weighted mean, Float64. Since ClickHouse adds in the type of the weight, a Float64 x with a whole weight, " +
+		"and an Int64 x with an unsigned one, are refused: write `toFloat64(weight)` or `toInt64(weight)`.",
+	"min":    "`min(x)`: smallest value, of x's type.",
+	"max":    "`max(x)`: largest value, of x's type.",
+	"argMin": "`argMin(x, by)`: x of the row whose by is smallest; of several such rows the smallest x, or in a batch ClickHouse's first. Rows where x or by is NULL do not count; NaN only where there is nothing else.",
+	"argMax": "`argMax(x, by)`: x of the row whose by is largest; as `argMin`.",
+
+	"varPop":     "`varPop(x)`: population variance, Float64. Like the rest of its family, by ClickHouse's formula of sums of powers.",
+	"varSamp":    "`varSamp(x)`: sample variance, Float64; NaN over less than two rows.",
+	"stddevPop":  "`stddevPop(x)`: square root of `varPop(x)`.",
+	"stddevSamp": "`stddevSamp(x)`: square root of `varSamp(x)`.",
+	"skewPop":    "`skewPop(x)`: skewness: third central moment over `varPop(x)` to the power 3/2.",
+	"skewSamp":   "`skewSamp(x)`: the same with `varSamp(x)`.",
+	"kurtPop":    "`kurtPop(x)`: kurtosis: fourth central moment over the square of `varPop(x)`.",
+	"kurtSamp":   "`kurtSamp(x)`: the same with `varSamp(x)`.",
+	"covarPop":   "`covarPop(x, y)`: population covariance, Float64.",
+	"covarSamp":  "`covarSamp(x, y)`: sample covariance, Float64.",
+	"corr":       "`corr(x, y)`: Pearson's correlation, Float64.",
+
+	"groupBitAnd": "`groupBitAnd(x)`: AND of the bits of whole numbers, of x's type; all ones over no rows.",
+	"groupBitOr":  "`groupBitOr(x)`: OR of the bits.",
+	"groupBitXor": "`groupBitXor(x)`: XOR of the bits.",
+
+	"groupBitmap": "`groupBitmap(x)`: number of different whole numbers, exact, in a Roaring bitmap: small where they are dense.",
+
+	"uniq":      "`uniq(x, …)`: number of different values, or rows of several values, UInt64: exact up to 65,536, then estimated as in ClickHouse.",
+	"uniqExact": "`uniqExact(x, …)`: number of different values, or rows of several values, exact. Keeps them all: 8 to 32 bytes each.",
+
+	"quantile":                "`quantile(level)(x)`: Float64; in both layers ClickHouse's `quantileTDigest`.",
+	"quantileTDigest":         "`quantileTDigest(level)(x)`: Float64, within 1 % of the rows.",
+	"quantileTDigestWeighted": "`quantileTDigestWeighted(level)(x, weight)`: the same, each row counting as often as its weight, UInt64 or Bool, says.",
+	"quantileExact":           "`quantileExact(level)(x)`: the exact quantile, of x's type; at level 0.5 the upper one of two middle values. Keeps all values, 8 bytes each.",
+	"quantileExactLow":        "`quantileExactLow(level)(x)`: the same; at level 0.5 the lower one of two middle values.",
+	"quantileExactHigh":       "`quantileExactHigh(level)(x)`: in effect `quantileExact`.",
 }
+
+// combinatorsDoc stands before the aggregates.
+const combinatorsDoc = `Rows where an argument is NULL are left out. A name may have these suffixes, in this order:
+
+| suffix | meaning |
+|---|---|
+| ` + "`Distinct`" + ` | of equal values the function sees one; for functions of one number. ` + "`sumDistinct(x)`" + ` |
+| ` + "`OrNull`" + ` | NULL where no row was taken. ` + "`sumOrNull(x)`" + ` |
+| ` + "`OrDefault`" + ` | the type's zero where no row was taken, also of those that else give NaN. ` + "`avgOrDefault(x)`" + ` |
+| ` + "`If`" + ` | takes a condition as last argument: ` + "`countIf(ok)`, `sumDistinctOrNullIf(x, ok)`" + ` |
+
+` + "`any`, `anyLast`, `first_value`, `last_value`" + ` are refused: their values depend on the order of rows, which the two
+layers do not share. Write ` + "`argMin(x, time)`, `argMax(x, time)`, `min(x)`" + `.
+
+`
 
 func documentation() string {
 	var b strings.Builder
@@ -76,11 +122,13 @@ function is refused or defined, as its text says.
 			b.WriteString("\n")
 		}
 	}
-	b.WriteString("## Aggregates\n\nEach has a form with `If`, which takes a condition as last argument: `countIf(ok)`, `sumIf(x, ok)`.\nNULL is left out.\n\n| function | meaning |\n|---|---|\n")
+	b.WriteString("## Aggregates\n\n" + combinatorsDoc + "| function | meaning |\n|---|---|\n")
 	for _, name := range agg.Known() {
-		if doc, ok := aggregateDocs[name]; ok {
-			fmt.Fprintf(&b, "| `%s` | %s |\n", name, doc)
+		if of, ok := agg.AliasOf(name); ok {
+			fmt.Fprintf(&b, "| `%s` | is `%s` |\n", name, of)
+			continue
 		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, aggregateDocs[name])
 	}
 	return b.String()
 }
@@ -111,7 +159,7 @@ func (f Function) row() string {
 // TestAggregatesAreDocumented fails where agg gains a function.
 func TestAggregatesAreDocumented(t *testing.T) {
 	for _, name := range agg.Known() {
-		if _, ok := aggregateDocs[strings.TrimSuffix(name, "If")]; !ok {
+		if _, alias := agg.AliasOf(name); !alias && aggregateDocs[name] == "" {
 			t.Errorf("%s is not documented", name)
 		}
 	}

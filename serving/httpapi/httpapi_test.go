@@ -39,6 +39,7 @@ type parts struct {
 	slow  bool  // the merger waits for its context
 	// unmoved is what the merger says of earlier answers.
 	unmoved bool
+	runs    int // of the merger
 
 	request query.Request
 	breaks  bool // the answer to SQL breaks off
@@ -56,6 +57,7 @@ type merger struct{ *parts }
 
 func (m merger) Run(ctx context.Context, q merge.Query) (*merge.Result, error) {
 	m.query = q
+	m.runs++
 	if m.slow {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -78,7 +80,7 @@ func (e executor) Run(_ context.Context, r query.Request) (*query.Response, erro
 	if e.breaks {
 		body = io.MultiReader(strings.NewReader(`{"rows":1`), iotest.ErrReader(errors.New("the engine is gone")))
 	}
-	return &query.Response{Body: io.NopCloser(body), Format: r.Format, ContentType: "text/plain", Sources: []query.Source{{Name: "s", Kind: "stream", Positions: []uint64{7}}}}, nil
+	return &query.Response{Body: io.NopCloser(body), Format: r.Format, ContentType: "text/plain", Rows: func() int64 { return 1 }, Sources: []query.Source{{Name: "s", Kind: "stream", Positions: []uint64{7}}}}, nil
 }
 
 func (p *parts) RunBatch(_ context.Context, view string, rebuild bool) (BatchResult, error) {

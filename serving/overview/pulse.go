@@ -3,6 +3,7 @@ package overview
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -172,12 +173,10 @@ func (o *Overview) pulse(ctx context.Context, caller access.Principal, open int)
 			p.Views = append(p.Views, beat)
 		}
 	}
-	for i, s := range o.streamsOf(caller) {
-		facts, ok := o.o.Facts.Stream(s)
-		if !ok {
-			continue
+	for _, s := range o.streamsOf(caller) {
+		if facts, ok := o.o.Facts.Stream(s); ok {
+			p.addStream(s, facts, lag[s.ID])
 		}
-		p.addStream(s, facts, lag[s.ID], i == 0)
 	}
 	if e := p.Steps.Lake.Epoch; e != nil {
 		behind := now.Sub(*o.endOf(*e)).Milliseconds()
@@ -227,10 +226,7 @@ func (o *Overview) viewBeat(ctx context.Context, p *Pulse, v *catalog.View) (Vie
 	if err != nil {
 		return beat, err
 	}
-	for _, r := range runs {
-		if r.State == ledger.Running || r.State == ledger.Cancelled {
-			continue
-		}
+	if r, ok := ledger.Newest(runs); ok {
 		if batch.LastRun == nil || r.Started.After(*batch.LastRun) {
 			batch.LastRun = &r.Started
 		}
@@ -240,14 +236,14 @@ func (o *Overview) viewBeat(ctx context.Context, p *Pulse, v *catalog.View) (Vie
 		}
 		if r.Drift.Comparable && r.Drift.Batch != r.Drift.Speed {
 			batch.Drifting++
+			p.Problems = append(p.Problems, Problem{"batch " + beat.Name, fmt.Sprintf("batch and speed differ: %d and %d events in the epochs that the last run took over", r.Drift.Batch, r.Drift.Speed)})
 		}
-		break // the newest that ended by itself
 	}
 	return beat, nil
 }
 
 // addStream adds a stream to the steps and to the list.
-func (p *Pulse) addStream(s *catalog.Stream, f StreamFacts, lag int64, first bool) {
+func (p *Pulse) addStream(s *catalog.Stream, f StreamFacts, lag int64) {
 	p.Streams = append(p.Streams, StreamBeat{
 		Name: s.Plan.Name, Events: f.Events, EventsPerSecond: f.EventsPerSecond, Rejected: f.Rejected, RejectedPerSecond: f.RejectedPerSecond, LakeRows: f.LakeRows, LagMillis: lag,
 	})
@@ -266,7 +262,7 @@ func (p *Pulse) addStream(s *catalog.Stream, f StreamFacts, lag int64, first boo
 	lake.Files += f.LakeFiles
 	lake.Rows += f.LakeRows
 	lake.Bytes += f.LakeBytes
-	if first || f.Complete == nil || lake.Epoch != nil && *f.Complete < *lake.Epoch {
+	if len(p.Streams) == 1 || f.Complete == nil || lake.Epoch != nil && *f.Complete < *lake.Epoch {
 		lake.Epoch = f.Complete
 	}
 	if f.Error != "" {

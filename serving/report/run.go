@@ -119,7 +119,7 @@ func missing(found bool) error {
 // that may succeed.
 func (s *Scheduler) later(c *ledger.Claim, d *Definition, failure error) {
 	if c.Context().Err() != nil {
-		s.handOver(c)
+		s.leave(c, d)
 		return
 	}
 	s.o.Log.Warn("report failed", "report", d.Name, "run", c.Run().ID, "error", failure)
@@ -137,8 +137,12 @@ func (s *Scheduler) later(c *ledger.Claim, d *Definition, failure error) {
 	}
 }
 
-// handOver lets another process take the run up at once, where this one ends.
-func (s *Scheduler) handOver(c *ledger.Claim) {
+// leave parts with a run whose claim is over before its work is: where this process ends,
+// another takes it up at once.
+func (s *Scheduler) leave(c *ledger.Claim, d *Definition) {
+	if cause := context.Cause(c.Context()); errors.Is(cause, ledger.ErrLost) {
+		s.warn("leave run to another process", cause, "report", d.Name, "run", c.Run().ID)
+	}
 	if s.ctx.Err() != nil {
 		_ = c.Release(s.o.Now(), func(*ledger.Run) {}) // where it fails, the lease ends by itself
 	}
@@ -255,7 +259,7 @@ func (s *Scheduler) message(ctx context.Context, d *Definition, r ledger.Run, i 
 // settle ends the claim after its deliveries: for good, or until the earliest next attempt.
 func (s *Scheduler) settle(c *ledger.Claim, d *Definition) {
 	if c.Context().Err() != nil {
-		s.handOver(c)
+		s.leave(c, d)
 		return
 	}
 	state := ledger.Delivered

@@ -151,7 +151,7 @@ func (s *Scheduler) warn(what string, err error, args ...any) {
 func (s *Scheduler) visit(d *Definition) error {
 	ctx := s.underWay(d.ID).ctx
 	if ctx.Err() != nil {
-		return nil // it was dropped since it was listed
+		return nil //nolint:nilerr // it was dropped since it was listed
 	}
 	now := s.o.Now()
 	records, err := s.o.Ledger.Runs(ctx, d.ID)

@@ -359,6 +359,7 @@ func (a *Appliance) startServing() (err error) {
 	if err != nil {
 		return err
 	}
+	a.metrics.registry.MustRegister(figures{a})
 	a.handler = a.surface(a.routes)
 	return nil
 }

@@ -144,7 +144,7 @@ func (a *Appliance) boardStatus(r *running, v *catalog.View) *BoardStatus {
 	s := &BoardStatus{Windows: v.Board.WindowNames()}
 	now := time.Now()
 	for partition, at := range a.boardAt(r, v.ID) {
-		s.LagMillis = max(s.LagMillis, a.lagMillis(at.Seq, r.log.acked(partition), at.Arrival, now))
+		s.LagMillis = max(s.LagMillis, a.lagMillis(standing{partition: partition, seq: at.Seq, head: r.log.acked(partition), arrival: at.Arrival}, now))
 		if at.Error != "" {
 			s.Error = at.Error
 		}

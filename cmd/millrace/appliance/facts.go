@@ -56,39 +56,50 @@ func (f facts) View(ctx context.Context, v *catalog.View) (overview.ViewFacts, e
 	}
 	out.Complete = true
 	now := time.Now()
-	at := func(partition int, seq uint64, arrival int64, failure string) {
-		head := r.log.acked(partition)
-		out.LagMillis = max(out.LagMillis, f.a.lagMillis(seq, head, arrival, now))
-		out.Complete = out.Complete && seq >= head
-		if failure != "" {
-			out.Error = failure
+	for _, at := range f.a.standings(r, v) {
+		out.LagMillis = max(out.LagMillis, f.a.lagMillis(at, now))
+		out.Complete = out.Complete && at.seq >= at.head
+		out.Stalled = out.Stalled || at.state == worker.Stalled
+		out.Starting = out.Starting || at.state == worker.Starting
+		if at.err != "" {
+			out.Error = at.err
 		}
-	}
-	if v.Board != nil {
-		for partition, s := range f.a.boardAt(r, v.ID) {
-			at(partition, s.Seq, s.Arrival, s.Error)
-		}
-	}
-	for partition, w := range r.workers {
-		s, ok := w.View(v.ID)
-		if !ok {
-			out.Starting, out.Complete = true, false
-			continue
-		}
-		at(partition, s.Seq, s.Arrival, s.Error)
-		out.Stalled = out.Stalled || s.State == worker.Stalled
-		out.Starting = out.Starting || s.State == worker.Starting
 	}
 	return out, nil
 }
 
-// lagMillis is how far what reads a partition is behind its head: the age of what it has
-// read last. Of one that has read nothing yet it is that of the process.
-func (a *Appliance) lagMillis(seq, head uint64, arrival int64, now time.Time) int64 {
-	if seq < head && arrival == 0 {
+// standing is how far what keeps a view or leaderboard has come in one partition.
+type standing struct {
+	partition int
+	seq, head uint64 // newest entry that it holds, and that there is
+	arrival   int64  // of entry seq, ns; 0: it holds none
+	state     worker.State
+	err       string
+}
+
+// standings are those of a view's worker in each partition, and of its leaderboard's.
+func (a *Appliance) standings(r *running, v *catalog.View) []standing {
+	var out []standing
+	for partition, w := range r.workers {
+		s, ok := w.View(v.ID)
+		if !ok {
+			s.State = worker.Starting // it is being added or removed at this moment
+		}
+		out = append(out, standing{partition, s.Seq, r.log.acked(partition), s.Arrival, s.State, s.Error})
+	}
+	for partition, s := range a.boardAt(r, v.ID) {
+		out = append(out, standing{partition, s.Seq, r.log.acked(partition), s.Arrival, worker.Running, s.Error})
+	}
+	return out
+}
+
+// lagMillis is the age of the newest entry that is held, where there is a newer one. Of
+// what holds none yet it is that of the process.
+func (a *Appliance) lagMillis(at standing, now time.Time) int64 {
+	if at.seq < at.head && at.arrival == 0 {
 		return now.Sub(a.started).Milliseconds()
 	}
-	return merge.PartitionAt(0, seq, head, arrival, now).LagMillis
+	return merge.PartitionAt(at.partition, at.seq, at.head, at.arrival, now).LagMillis
 }
 
 // Runs implements overview.Facts.

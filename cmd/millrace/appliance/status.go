@@ -126,6 +126,9 @@ func (a *Appliance) Status(ctx context.Context) any {
 			if vs.Error != "" {
 				trouble = append(trouble, fmt.Errorf("view %s: %s", vs.Name, vs.Error))
 			}
+			if vs.Batch.Error != "" {
+				trouble = append(trouble, fmt.Errorf("batch %s: %s", vs.Name, vs.Batch.Error))
+			}
 			if vs.Leaderboard = a.boardStatus(r, v); vs.Leaderboard != nil && vs.Leaderboard.Error != "" {
 				trouble = append(trouble, fmt.Errorf("leaderboard %s: %s", vs.Name, vs.Leaderboard.Error))
 			}

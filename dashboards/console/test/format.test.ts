@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseExact } from '../src/api/exact.ts';
 import { cell, isNumeric, isTime } from '../src/format/cells.ts';
 import { csv } from '../src/format/csv.ts';
-import { bytes, count, exact, percent, rate, short } from '../src/format/numbers.ts';
+import { bytes, count, exact, percent, rate, short, ticks } from '../src/format/numbers.ts';
 import { compareValues } from '../src/format/order.ts';
 import { parseTime, relative, span, utc } from '../src/format/time.ts';
 
@@ -24,12 +24,21 @@ test('numbers have thousands and units', () => {
   assert.equal(percent(0.012), '1.2 %');
 });
 
+test('ticks of one axis look alike', () => {
+  assert.deepEqual(ticks([0, 40_000, 80_000, 120_000]), ['0 k', '40 k', '80 k', '120 k']);
+  assert.deepEqual(ticks([0, 0.25, 0.5]), ['0.00', '0.25', '0.50']);
+  assert.deepEqual(ticks([0, 2500, 5000]), ['0', '2,500', '5,000']);
+  assert.deepEqual(ticks([1_000_000, 1_500_000]), ['1.0 M', '1.5 M']);
+  assert.deepEqual(ticks([]), []);
+});
+
 test('spans are said in the unit that fits', () => {
   for (const [ms, words] of [
     [0, '0 ms'], [999, '999 ms'], [4200, '4.2 s'], [59_000, '59 s'], [60_000, '1 min'], [3_599_600, '60 min'], [3_600_000, '1 h'], [200_000, '3 min 20 s'],
     [1_234_000, '20 min'], [7_500_000, '2 h 5 min'], [90_000_000, '1 d 1 h'], [3_000_000_000, '34 d'], [-5, '0 ms'],
   ] as const) assert.equal(span(ms), words);
   assert.equal(relative(0, 12_400), '12 s ago');
+  assert.equal(relative(0, 2400), '2 s ago');
   assert.equal(relative(180_000, 0), 'in 3 min');
   assert.equal(relative(5, 0), 'just now');
 });

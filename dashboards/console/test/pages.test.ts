@@ -50,6 +50,13 @@ test('a line for each value, the greatest first, with gaps', () => {
   assert.equal(overTime(answer(rows), { range: '1h', step: '1m', measure: 'n', split: 'page' }, Date.UTC(2027, 0, 1)).plot.filling, undefined);
 });
 
+test('a step without events is a gap', () => {
+  const at = (minute: number) => ({ time: `2026-01-01 00:0${minute}:00`, n: minute });
+  const { plot } = overTime(answer([at(1), at(2), at(5)]), { range: '1h', step: '1m', measure: 'n', split: '' }, Date.UTC(2027, 0, 1));
+  assert.deepEqual(plot.series[0]?.values, [1, 2, null, null, 5]);
+  assert.deepEqual(overTime(answer([]), { range: '1h', step: '1m', measure: 'n', split: '' }, 0).plot.x, []);
+});
+
 test('bars of numbers stand in their order', () => {
   const hours = view({ columns: [{ name: 'hour', type: 'UInt8', role: 'group' }, { name: 'n', type: 'UInt64', role: 'measure' }] });
   const { plot } = byGroup(answer([{ hour: 10, n: 9 }, { hour: 2, n: 5 }]), hours, { range: 'all', step: '1d', measure: 'n', split: '' });
@@ -76,7 +83,7 @@ test('drift in words', () => {
 });
 
 test('the overview shows the top of the busiest leaderboard, or else view', () => {
-  const streams = [{ name: 's', events: 1, events_per_s: 1, rejected: 0, lag_ms: 0 }, { name: 't', events: 1, events_per_s: 9, rejected: 0, lag_ms: 0 }];
+  const streams = [{ name: 's', events: 1, events_per_s: 1, rejected: 0, rejected_per_s: 0, lake_rows: 0, lag_ms: 0 }, { name: 't', events: 1, events_per_s: 9, rejected: 0, rejected_per_s: 0, lake_rows: 0, lag_ms: 0 }];
   const board = (name: string, stream: string) => ({ name, stream, member: 'm', member_type: 'String', score: 'points', order: 'desc' as const, tie: 'shared', windows: ['all'], batch: '', sql: '' });
   assert.deepEqual(chief({ streams }, [board('a', 's'), board('b', 't')], [view()]), { kind: 'board', name: 'b', measure: 'points' });
   assert.deepEqual(chief({ streams }, [], [view()]), { kind: 'view', name: 'v', measure: 'n', groups: ['page'] });

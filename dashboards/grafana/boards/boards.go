@@ -25,6 +25,7 @@ var All = []Board{
 	{"flights", flights},
 	{"leaderboards", leaderboards},
 	{"operations", operations},
+	{"history", history},
 }
 
 // JSON is the dashboard as Grafana reads it.

@@ -67,16 +67,17 @@ func (d *Datasource) describe(ctx context.Context, f *data.Frame, sources []clie
 // niceSteps are what an axis is best divided by, in seconds.
 var niceSteps = []int64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, 7 * 86400, 30 * 86400}
 
-// autoStep is the step for a panel's interval: the least nice one that is no shorter and
-// made of whole panes of the view.
+// autoStep is the step for a panel's interval: whole panes of the view, no shorter than the
+// interval, and a nice one where there is one of less than twice as long.
 func autoStep(interval time.Duration, pane int64) string {
 	pane = max(pane, 1)
-	seconds := int64((interval + time.Second - 1) / time.Second)
-	for _, step := range niceSteps {
-		if step >= seconds && step%pane == 0 {
-			return strconv.FormatInt(step, 10) + "s"
+	seconds := max(int64((interval+time.Second-1)/time.Second), 1)
+	step := (seconds + pane - 1) / pane * pane
+	for _, nice := range niceSteps {
+		if nice >= step && nice < 2*step && nice%pane == 0 {
+			step = nice
+			break
 		}
 	}
-	panes := (max(seconds, 1) + pane - 1) / pane
-	return strconv.FormatInt(panes*pane, 10) + "s"
+	return strconv.FormatInt(step, 10) + "s"
 }

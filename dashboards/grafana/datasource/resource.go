@@ -40,7 +40,9 @@ func (d *Datasource) routes() backend.CallResourceHandler {
 		"GET /columns":      d.columns,
 		"GET /values":       d.values,
 		"GET /macros":       func(*http.Request) (any, error) { return macro.List, nil },
+		"GET /functions":    d.functions,
 		"POST /check-sql":   d.checkSQL,
+		"POST /check-where": d.checkWhere,
 	} {
 		mux.HandleFunc(pattern, d.resource(answer))
 	}
@@ -129,6 +131,19 @@ func (d *Datasource) values(r *http.Request) (any, error) {
 	return values, err
 }
 
+// functions lists those that SQL may call.
+func (d *Datasource) functions(r *http.Request) (any, error) {
+	a, err := d.server.Query(r.Context(), "SELECT name FROM system.functions ORDER BY name", client.SQLOptions{})
+	if err != nil {
+		return nil, err
+	}
+	names := make([]any, len(a.Rows))
+	for i, row := range a.Rows {
+		names[i] = row[0]
+	}
+	return names, nil
+}
+
 // checked is what check-sql answers.
 type checked struct {
 	OK     bool   `json:"ok"`
@@ -160,7 +175,11 @@ func (d *Datasource) checkSQL(r *http.Request) (any, error) {
 	if scope.Interval <= 0 {
 		scope.Interval = defaultInterval
 	}
-	err := d.check(r.Context(), &Query{SQL: sent.SQL, scope: scope})
+	return verdict(d.check(r.Context(), &Query{SQL: sent.SQL, scope: scope}))
+}
+
+// verdict makes an answer of what a check found.
+func verdict(err error) (any, error) {
 	if err == nil {
 		return checked{OK: true}, nil
 	}
@@ -169,6 +188,20 @@ func (d *Datasource) checkSQL(r *http.Request) (any, error) {
 		return nil, err // nothing was said about the text
 	}
 	return checked{Line: f.Line, Column: f.Column, Detail: f.Detail, Hint: f.Hint}, nil
+}
+
+// checkWhere says whether a condition is one that a view takes. The view is asked for a
+// second that has not come yet: the condition is read, and nothing else.
+func (d *Datasource) checkWhere(r *http.Request) (any, error) {
+	var sent struct {
+		View  string `json:"view"`
+		Where string `json:"where"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxCheckBytes)).Decode(&sent); err != nil || sent.View == "" {
+		return nil, &refusal{Detail: "the body is not JSON with members view and where"}
+	}
+	_, err := d.server.View(r.Context(), sent.View, client.ViewQuery{From: "+1000d", To: "+1001d", By: []string{}, Where: sent.Where, Limit: 1})
+	return verdict(err)
 }
 
 // The text is checked as a subquery without rows. The line break ends a comment at its end.

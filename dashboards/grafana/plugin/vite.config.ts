@@ -8,7 +8,7 @@ import type { ViteUserConfig } from 'vitest/config';
 
 // What Grafana hands to a plugin at run time. React's JSX runtime is not among them in every
 // version of Grafana that this plugin runs in, so JSX is compiled to React.createElement.
-const shared = [/^@grafana\/(data|runtime|ui)$/, '@emotion/css', 'react', 'react-dom', 'rxjs', 'rxjs/operators'];
+const shared = [/^@grafana\/(data|runtime|ui)$/, 'react', 'react-dom', 'rxjs', 'rxjs/operators'];
 
 // pluginFiles puts beside module.js what Grafana reads of a plugin: plugin.json with its
 // version and date, the logo and the texts.
@@ -53,6 +53,7 @@ const tests: ViteUserConfig['test'] = {
   fileParallelism: false, // one tab after the other: the machine is shared with other tests
   testTimeout: 30_000,
   hookTimeout: 60_000,
+  attachmentsDir: 'artefacts/attachments',
   isolate: false, // Grafana's components are loaded once, which takes longer than all tests
   browser: {
     enabled: true,
@@ -77,13 +78,15 @@ function chromium(): string {
 
 export default defineConfig({
   plugins: [pluginFiles(), grafanaIcons()],
-  publicDir: false,
+  publicDir: process.env['VITEST'] ? 'dist' : false, // the tests load what was built
   esbuild: { jsx: 'transform', jsxFactory: 'React.createElement', jsxFragment: 'React.Fragment' },
   build: {
     target: 'es2022',
+    sourcemap: true, // Grafana's plugin validator asks for module.js.map
     outDir: 'dist',
     emptyOutDir: true,
     modulePreload: false,
+    sourcemap: true,
     rollupOptions: {
       input: 'src/module.ts',
       preserveEntrySignatures: 'strict',
@@ -94,7 +97,6 @@ export default defineConfig({
   // All at once: a package that is found on the way reloads the page under a test.
   optimizeDeps: {
     include: [
-      '@emotion/css',
       '@grafana/data',
       '@grafana/runtime',
       '@grafana/ui',
@@ -104,6 +106,8 @@ export default defineConfig({
       'monaco-editor',
       'react',
       'rxjs',
+      'systemjs/dist/system.js',
+      'systemjs/dist/extras/amd.js',
     ],
   },
   test: tests,

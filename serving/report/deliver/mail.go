@@ -116,7 +116,7 @@ func (s *mailer) compose(to string, m *Message) (*mail.Msg, error) {
 	msg.SetBodyString(mail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(mail.TypeTextHTML, string(m.Page))
 	for _, i := range m.Images {
-		msg.EmbedReadSeeker(i.Name, bytes.NewReader(i.Data), mail.WithFileContentID(i.ID), mail.WithFileContentType(mail.ContentType(i.Type)))
+		msg.EmbedReadSeeker(i.Name, bytes.NewReader(i.Data), mail.WithFileContentID("<"+i.ID+">"), mail.WithFileContentType(mail.ContentType(i.Type)))
 	}
 	if m.Attach {
 		msg.AttachReadSeeker(m.Name, bytes.NewReader(m.Content), mail.WithFileContentType(mail.ContentType(m.Type)))

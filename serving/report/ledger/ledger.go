@@ -148,14 +148,14 @@ func (l *Ledger) Run(ctx context.Context, report, id string) (r Record, found bo
 	if err != nil {
 		return Record{}, false, fmt.Errorf("list entries of run %s: %w", id, err)
 	}
-	for _, name := range newest(names) {
-		r, err = l.entry(ctx, report, name)
-		if errors.Is(err, errGone) {
-			return Record{}, false, nil
-		}
-		return r, err == nil, err
+	if len(names) == 0 {
+		return Record{}, false, nil
 	}
-	return Record{}, false, nil
+	r, err = l.entry(ctx, report, names[len(names)-1])
+	if errors.Is(err, errGone) {
+		return Record{}, false, nil
+	}
+	return r, err == nil, err
 }
 
 // newest returns the last entry of each run of a list in order.

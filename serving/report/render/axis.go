@@ -8,13 +8,18 @@ import (
 // valueAxis is the range of an axis of values and the distance of its ticks.
 type valueAxis struct{ low, high, step float64 }
 
+// flatRange is the part of a value below which its changes are not drawn: ticks would differ by
+// less than float64 tells apart.
+const flatRange = 1e-12
+
 // newValueAxis takes the range in round steps, about count of them. It begins at zero, unless the
 // values are far from it.
 func newValueAxis(low, high float64, count int) valueAxis {
-	if low > 0 && low < high/2 || low == high && low > 0 {
+	flat := high-low <= flatRange*max(math.Abs(low), math.Abs(high))
+	if low > 0 && (flat || low < high/2) {
 		low = 0
 	}
-	if high < 0 && high > low/2 || low == high && high < 0 {
+	if high < 0 && (flat || high > low/2) {
 		high = 0
 	}
 	if low == high { // both zero
@@ -69,8 +74,15 @@ var calendarSteps = []calendarStep{
 	{months: 1}, {months: 3}, {months: 6}, {months: 12}, {months: 24}, {months: 60}, {months: 120}, {months: 600}, {months: 1200},
 }
 
-func (s calendarStep) length() time.Duration {
-	return time.Duration(s.seconds)*time.Second + time.Duration(s.days)*24*time.Hour + time.Duration(s.months)*30*24*time.Hour
+// length returns the step's seconds, about.
+func (s calendarStep) length() float64 {
+	const day = 24 * 60 * 60
+	return float64(s.seconds + s.days*day + s.months*30*day)
+}
+
+// seconds is the distance of two times, which time.Duration holds for three centuries only.
+func seconds(from, to time.Time) float64 {
+	return float64(to.Unix()-from.Unix()) + float64(to.Nanosecond()-from.Nanosecond())/1e9
 }
 
 // timeTicks returns at most about count ticks on the calendar of a zone.
@@ -78,7 +90,7 @@ func timeTicks(low, high time.Time, zone *time.Location, count int) []timeTick {
 	low, high = low.In(zone), high.In(zone)
 	step := calendarSteps[len(calendarSteps)-1]
 	for _, s := range calendarSteps {
-		if high.Sub(low) <= s.length()*time.Duration(max(1, count)) {
+		if seconds(low, high) <= s.length()*float64(max(1, count)) {
 			step = s
 			break
 		}

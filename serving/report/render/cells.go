@@ -41,7 +41,11 @@ func (c Column) whole() bool {
 	return err == nil && bits != name
 }
 
-// number returns a cell as a number to draw; false for NULL, NaN, the infinities and text.
+// Numbers that are drawn: the distance of two of them, and a tenth of one, are numbers too.
+const greatestDrawn, leastDrawn = 1e300, 1e-300
+
+// number returns a cell as a number to draw; false for NULL, text and what has no place on
+// an axis (NaN, the infinities and numbers near the end of float64's range).
 func number(cell any) (float64, bool) {
 	var v float64
 	switch c := cell.(type) {
@@ -60,7 +64,10 @@ func number(cell any) (float64, bool) {
 	default:
 		return 0, false
 	}
-	return v, !math.IsNaN(v) && !math.IsInf(v, 0)
+	if math.Abs(v) < leastDrawn {
+		v = 0
+	}
+	return v, math.Abs(v) <= greatestDrawn // which NaN is not
 }
 
 // null is what a person sees of NULL.
@@ -221,8 +228,8 @@ func compact(v float64) string {
 		return minus(strconv.FormatFloat(v, 'g', 3, 64))
 	}
 	for _, u := range units {
-		// From 9,999.5 on only: a count below ten thousand is read whole.
-		if a >= u.size && a >= 9999.5 {
+		// A count below ten thousand is read whole, and what rounds to 1000 k is 1 M.
+		if a >= u.size*0.9995 && a >= 9999.5 {
 			return minus(significant(v/u.size)) + u.name
 		}
 	}
@@ -278,12 +285,21 @@ func oneLine(s string) string {
 // brief is a cell on one line of at most n characters; a number is never cut, as it would be
 // another one.
 func (f formatter) brief(cell any, n int) string {
-	text := oneLine(f.text(cell))
 	if f.column.kind() == kindNumber {
-		return text
+		n = maxNumber
 	}
-	return shorten(text, n)
+	return shorten(oneLine(f.text(cell)), n)
 }
+
+const (
+	// maxNumber is longer than the text of every number.
+	maxNumber = 200
+	// maxName is how much of a name is read.
+	maxName = 120
+)
+
+// nameOf is a name among other text.
+func nameOf(s string) string { return shorten(oneLine(s), maxName) }
 
 // shorten cuts a string to at most n characters, with an ellipsis.
 func shorten(s string, n int) string {

@@ -62,7 +62,7 @@ func describe(columns []Column) string {
 			names = append(names, fmt.Sprintf("and %d more", len(columns)-i))
 			break
 		}
-		names = append(names, oneLine(c.Name)+" "+oneLine(c.Type))
+		names = append(names, nameOf(c.Name)+" "+nameOf(c.Type))
 	}
 	return strings.Join(names, ", ")
 }

@@ -88,11 +88,11 @@ type frame struct {
 }
 
 func (f frame) x(t time.Time) float64 {
-	span := f.high.Sub(f.low)
+	span := seconds(f.low, f.high)
 	if span <= 0 {
 		return (f.left + f.right) / 2
 	}
-	return f.left + float64(t.Sub(f.low))/float64(span)*(f.right-f.left)
+	return f.left + seconds(f.low, t)/span*(f.right-f.left)
 }
 
 func (f frame) y(a valueAxis, v float64) float64 {

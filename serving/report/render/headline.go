@@ -36,7 +36,7 @@ func headline(d *Document) []figure {
 	case len(t.Rows) == 1 && len(r.numbers) > 0:
 		var figures []figure
 		for _, c := range r.numbers[:min(maxFigures, len(r.numbers))] {
-			figures = append(figures, figure{oneLine(t.Columns[c].Name), newFormatter(t, c, d.zone()).text(t.Rows[0][c]), ""})
+			figures = append(figures, figure{nameOf(t.Columns[c].Name), newFormatter(t, c, d.zone()).brief(t.Rows[0][c], maxNumber), ""})
 		}
 		return figures
 	case r.label >= 0 && len(r.numbers) > 0:
@@ -164,6 +164,6 @@ func greatest(d *Document, r roles) (figure, bool) {
 		return figure{}, false
 	}
 	label := labelOf(newFormatter(t, r.label, d.zone()).text(t.Rows[best][r.label]))
-	value := newFormatter(t, r.numbers[0], d.zone()).text(t.Rows[best][r.numbers[0]])
-	return figure{shorten(label, 60), value, oneLine(t.Columns[r.numbers[0]].Name) + ", the most"}, true
+	value := newFormatter(t, r.numbers[0], d.zone()).brief(t.Rows[best][r.numbers[0]], maxNumber)
+	return figure{label, value, nameOf(t.Columns[r.numbers[0]].Name) + ", the most"}, true
 }

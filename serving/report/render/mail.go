@@ -84,7 +84,7 @@ func mailPicture(d *Document) ([]byte, error) {
 // mail executes the template with as many rows as the page may have bytes.
 func mail(d *Document, picture string) ([]byte, error) {
 	p := mailPage{
-		Name: oneLine(d.Name), Title: d.title(), Tick: tickLine(d), Zone: d.zone().String(),
+		Name: nameOf(d.Name), Title: d.title(), Tick: tickLine(d), Zone: d.zone().String(),
 		Warnings: warnings(d), Figures: headline(d), Provenance: provenance(d),
 		Width: shownWidth, Alt: shorten(describeChart(d), 300), Unsubscribe: d.Unsubscribe,
 	}
@@ -111,7 +111,7 @@ func fillTable(p *mailPage, d *Document, rows int) {
 	p.Columns, p.Rows = nil, nil
 	for i := range columns {
 		formatters[i] = newFormatter(t, i, d.zone())
-		p.Columns = append(p.Columns, mailColumn{shorten(oneLine(t.Columns[i].Name), maxMailCell), t.Columns[i].align()})
+		p.Columns = append(p.Columns, mailColumn{nameOf(t.Columns[i].Name), t.Columns[i].align()})
 	}
 	for _, row := range t.Rows[:rows] {
 		cells := make([]mailCell, columns)
@@ -138,7 +138,7 @@ func leftOut(d *Document, rows, columns int) []string {
 	}
 	where := "not shown here"
 	if d.Attachment != "" {
-		where = "in the attachment " + oneLine(d.Attachment)
+		where = "in the attachment " + nameOf(d.Attachment)
 	}
 	return []string{strings.Join(parts, " and ") + ", " + where + "."}
 }

@@ -16,9 +16,9 @@ func warnings(d *Document) []string {
 		lag := time.Duration(s.LagMs) * time.Millisecond
 		switch {
 		case !s.Complete:
-			warnings = append(warnings, fmt.Sprintf("Incomplete: events of %s are missing%s. Numbers may be too low.", oneLine(s.Name), behind(lag)))
+			warnings = append(warnings, fmt.Sprintf("Incomplete: events of %s are missing%s. Numbers may be too low.", nameOf(s.Name), behind(lag)))
 		case lag >= lagging:
-			warnings = append(warnings, fmt.Sprintf("Not current: %s is %s behind. The newest numbers may be too low.", oneLine(s.Name), span(lag)))
+			warnings = append(warnings, fmt.Sprintf("Not current: %s is %s behind. The newest numbers may be too low.", nameOf(s.Name), span(lag)))
 		}
 	}
 	if d.Table.Truncated {
@@ -53,7 +53,7 @@ func provenance(d *Document) []string {
 		if s.LagMs > 0 {
 			parts = append(parts, span(time.Duration(s.LagMs)*time.Millisecond)+" behind")
 		}
-		lines = append(lines, oneLine(s.Name)+": "+strings.Join(parts, ", "))
+		lines = append(lines, nameOf(s.Name)+": "+strings.Join(parts, ", "))
 	}
 	return lines
 }

@@ -51,10 +51,10 @@ type Image struct {
 }
 
 func (d *Document) title() string {
-	if title := oneLine(d.Title); title != "" {
+	if title := nameOf(d.Title); title != "" {
 		return title
 	}
-	return oneLine(d.Name)
+	return nameOf(d.Name)
 }
 
 func (d *Document) zone() *time.Location {

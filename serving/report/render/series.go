@@ -102,7 +102,7 @@ func columnLines(columns []Column, rows [][]any, r roles, limit int) ([]panel, s
 	var peaks []float64
 	left := 0
 	for _, c := range r.numbers {
-		s := series{name: oneLine(columns[c].Name), points: make([]point, len(rows))}
+		s := series{name: nameOf(columns[c].Name), points: make([]point, len(rows))}
 		peak := 0.0
 		for i, row := range rows {
 			v, ok := number(row[c])
@@ -135,7 +135,7 @@ func splitLinesOf(columns []Column, rows [][]any, r roles, limit int) ([]panel, 
 	var panels []panel
 	summed := 0
 	for _, c := range numbers {
-		p := panel{title: oneLine(columns[c].Name)}
+		p := panel{title: nameOf(columns[c].Name)}
 		for rank, name := range shown {
 			p.series = append(p.series, series{name: labelOf(name), rank: rank, points: pointsOf(byName[name], r.at, c)})
 		}
@@ -227,7 +227,7 @@ func bars(t *Table, limit, panels int) barData {
 	var data barData
 	whole := true
 	for _, c := range numbers {
-		data.titles = append(data.titles, oneLine(t.Columns[c].Name))
+		data.titles = append(data.titles, nameOf(t.Columns[c].Name))
 		whole = whole && t.Columns[c].whole()
 	}
 	f := newFormatter(t, r.label, time.UTC)
@@ -268,7 +268,7 @@ func sumBars(rest []bar) bar {
 
 // labelOf is a category's name on one line.
 func labelOf(s string) string {
-	if s = oneLine(s); s == "" {
+	if s = nameOf(s); s == "" {
 		return "(empty)"
 	}
 	return s

@@ -102,7 +102,7 @@ func readRow(line string, parsers []func(string) (any, error)) ([]any, error) {
 			row = append(row, nil)
 			continue
 		}
-		v, err := parsers[len(row)](unescape(field))
+		v, err := parsers[len(row)](field)
 		if err != nil {
 			return nil, fmt.Errorf("value %d: %w", len(row)+1, err)
 		}
@@ -137,7 +137,7 @@ func unescape(s string) string {
 	return string(append(b, s...))
 }
 
-// parserOf returns how the text of a type's values becomes a cell.
+// parserOf returns how a field of a type becomes a cell.
 func parserOf(columnType string) func(string) (any, error) {
 	name, args := baseType(columnType)
 	switch name {
@@ -153,8 +153,10 @@ func parserOf(columnType string) func(string) (any, error) {
 		return func(s string) (any, error) { return time.Parse(time.DateOnly, s) }
 	case "DateTime", "DateTime64":
 		return timeParser(args)
+	case "Array", "Tuple", "Map", "Nested":
+		return func(s string) (any, error) { return s, nil } // quotes and escapes its own parts
 	}
-	return func(s string) (any, error) { return s, nil }
+	return func(s string) (any, error) { return unescape(s), nil }
 }
 
 // parseFloat takes a number beyond float64's range for the infinity that the type's own

@@ -41,7 +41,7 @@ func Text(d *Document) ([]byte, error) {
 	for _, line := range provenance(d) {
 		fmt.Fprintf(&b, "%s\n", line)
 	}
-	fmt.Fprintf(&b, "Report %s of Millrace; times in %s.\n", oneLine(d.Name), d.zone())
+	fmt.Fprintf(&b, "Report %s of Millrace; times in %s.\n", nameOf(d.Name), d.zone())
 	if d.Unsubscribe != "" {
 		fmt.Fprintf(&b, "Unsubscribe: %s\n", d.Unsubscribe)
 	}

@@ -76,8 +76,8 @@ type workbook struct {
 	wrapped      int
 }
 
-// properties names the sheets and dates the file by the tick, so that the same document has
-// the same bytes.
+// properties names the sheets and dates the file by the tick, so that the same document gives
+// the same parts.
 func (b *workbook) properties() error {
 	if err := b.file.SetSheetName("Sheet1", b.rows); err != nil {
 		return err

@@ -62,18 +62,31 @@ export interface Pulse {
   problems: { part: string; detail: string }[];
   steps: {
     ingest: { events: number; events_per_s: number; bytes_per_s: number; requests_per_s: number; rejected: number; rejected_per_s: number };
-    log: { bytes?: number };
-    speed: { lag_ms: number };
-    lake: { epoch: number | null; files?: number; bytes?: number; lag_ms: number };
-    batch: { running: number; last_run: string | null; next_run: string | null; failures: number };
-    serving: { queries_per_s: number; p99_ms?: number };
+    log: { partitions: number; entries: number };
+    speed: { views: number; lag_ms: number; behind: number };
+    /** Null where no epoch is whole yet. */
+    lake: { epoch: number | null; lag_ms: number | null; files: number; rows: number; bytes: number };
+    batch: { running: number; last_run: string | null; next_run: string | null; failures: number; drifting: number };
+    /** Null for who may not see figures of every view at once; `p99_ms` where nothing was asked. */
+    serving: { queries_per_s: number; p99_ms: number | null; streams: number } | null;
   };
-  streams: { name: string; events: number; events_per_s: number; rejected: number; lag_ms: number }[];
-  views: {
-    name: string; generation: number; cut: number | null; cut_time: string | null; lag_ms: number; complete: boolean;
-    next_run: string | null; state: string;
-  }[];
-  boards: { name: string; lag_ms: number }[];
+  streams: { name: string; events: number; events_per_s: number; rejected: number; rejected_per_s: number; lake_rows: number; lag_ms: number }[];
+  views: Beat[];
+  boards: Beat[];
+}
+
+/** How a view or leaderboard is at this moment. */
+export interface Beat {
+  name: string;
+  stream: string;
+  generation: number;
+  cut: number | null;
+  cut_time: string | null;
+  lag_ms: number;
+  complete: boolean;
+  next_run: string | null;
+  running: boolean;
+  state: 'ready' | 'backfilling' | 'starting' | 'stalled';
 }
 
 export interface Partition {
@@ -139,11 +152,6 @@ export interface BoardAnswer {
   provenance: BoardProvenance;
 }
 
-export interface Standing extends BoardRow {
-  members: number;
-  percentile: number | null;
-}
-
 export interface Drift {
   /** The epochs after it up to `to`; null: from the beginning. */
   from: number | null;
@@ -190,22 +198,30 @@ export interface Delivery {
   to: string;
   state: string;
   attempts: number;
-  next_attempt?: string;
+  next_attempt?: string | null;
   error?: string;
 }
 
 export interface ReportRun {
   id: string;
+  /** Of the schedule; of a run by hand, when it was asked for. */
   tick: string;
-  started: string;
+  by_hand: boolean;
+  state: 'running' | 'waiting' | 'delivered' | 'failed' | 'missed';
+  started: string | null;
   finished: string | null;
-  state: string;
   attempts: number;
+  next_attempt: string | null;
+  /** Why there is no document. */
+  error?: string;
+  /** The name of the kept document; none: there is none. */
+  document?: string;
   rows: number;
   bytes: number;
-  error?: string;
-  generations: { name: string; generation: number; cut: number | null }[];
-  deliveries: Delivery[];
+  generations: { name: string; generation: number; cut: number | null }[] | null;
+  deliveries: Delivery[] | null;
+  /** Of a missed run: how many ticks, up to `tick`. */
+  missed_ticks?: number;
 }
 
 export interface Report {
@@ -214,9 +230,11 @@ export interface Report {
   schedule: string;
   time_zone: string;
   format: string;
+  /** Empty: none. */
   chart: string;
-  deliver: string[] | string;
-  missed: string;
+  /** Recipients; of webhooks the host only. */
+  deliver: string[];
+  missed: 'run_last' | 'skip' | 'run_all';
   next: string | null;
   last: ReportRun | null;
 }

@@ -19,6 +19,16 @@ export function short(n: number): string {
   return scaled(n, 1000, thousands);
 }
 
+/** The labels of an axis: one unit and as many digits for all. */
+export function ticks(values: number[]): string[] {
+  const most = Math.max(...values.map(Math.abs), 0);
+  const power = most < 10_000 ? 0 : Math.min(Math.floor(Math.log10(most) / 3), thousands.length - 1);
+  const scaledDown = values.map((v) => Number((v / 1000 ** power).toPrecision(12)));
+  const digits = Math.max(0, ...scaledDown.map((v) => String(v).split('.')[1]?.length ?? 0));
+  const format = new Intl.NumberFormat('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return scaledDown.map((v) => format.format(v) + (power ? ` ${thousands[power]}` : ''));
+}
+
 const binary = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
 export function bytes(n: number): string {

@@ -12,6 +12,11 @@ export function span(ms: number): string {
   return pair(Math.round(s / 3600), 24, 'h', 'd');
 }
 
+/** As span, without tenths. */
+function wholeSpan(seconds: number): string {
+  return seconds < 10 ? `${seconds} s` : span(seconds * 1000);
+}
+
 /** n of a small unit as large ones; the rest is said only where it matters. */
 function pair(n: number, of: number, small: string, large: string): string {
   const rest = n % of;
@@ -23,7 +28,7 @@ function pair(n: number, of: number, small: string, large: string): string {
 export function relative(then: number, now: number): string {
   const ms = now - then;
   if (Math.abs(ms) < 1000) return 'just now';
-  return ms > 0 ? `${span(Math.floor(ms / 1000) * 1000)} ago` : `in ${span(Math.ceil(-ms / 1000) * 1000)}`;
+  return ms > 0 ? `${wholeSpan(Math.floor(ms / 1000))} ago` : `in ${wholeSpan(Math.ceil(-ms / 1000))}`;
 }
 
 /**

@@ -2,7 +2,7 @@ import { Fragment } from 'preact';
 import { useState } from 'preact/hooks';
 import { part, post, type Problem, withParams } from '../api/client.ts';
 import { problemFrom, useAnswer, useRefresh } from '../api/hooks.ts';
-import type { BatchRun, View } from '../api/types.ts';
+import type { BatchRun } from '../api/types.ts';
 import { count, exact } from '../format/numbers.ts';
 import { span } from '../format/time.ts';
 import { Empty, Loading, ProblemNote, Select, Time } from '../parts/basics.tsx';
@@ -16,10 +16,10 @@ const shownRuns = 100;
 export function Batches() {
   const view = place.value.params.get('view') ?? '';
   const runs = useAnswer<{ runs: BatchRun[] }>(withParams('/v1/batches', { view: view || undefined, limit: String(shownRuns) }));
-  const views = useAnswer<{ views: View[] }>('/v1/views');
   const batch = pulse.value?.steps.batch;
   useRefresh(runs.refresh, `${batch?.last_run} ${batch?.running}`);
-  const names = pulse.value?.views.map((v) => v.name) ?? views.value?.views.map((v) => v.name) ?? [];
+  const now = pulse.value;
+  const names = now ? [...now.views, ...now.boards].map((v) => v.name).sort() : [];
   return (
     <>
       <h1>Batch runs</h1>
@@ -38,7 +38,8 @@ export function Batches() {
 }
 
 function Runs({ runs }: { runs: BatchRun[] }) {
-  const [open, setOpen] = useState<number>();
+  const now = pulse.value;
+  const [open, setOpen] = useState('');
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label="Batch runs">
       <table class="data">
@@ -47,22 +48,23 @@ function Runs({ runs }: { runs: BatchRun[] }) {
             <th scope="col" class="n">generation</th><th scope="col" class="n">rows</th><th scope="col" class="n">days</th><th scope="col">drift</th></tr>
         </thead>
         <tbody>
-          {runs.map((r, i) => {
+          {runs.map((r) => {
             const drift = driftOf(r);
+            const id = `${r.view} ${r.started}`;
             return (
-              <Fragment key={`${r.view} ${r.started}`}>
+              <Fragment key={id}>
                 <tr>
                   <td class="t"><Time at={r.started} /></td>
-                  <th scope="row"><a href={href('views', r.view)}>{r.view}</a></th>
+                  <th scope="row"><a href={href(now?.boards.some((b) => b.name === r.view) ? 'leaderboards' : 'views', r.view)}>{r.view}</a></th>
                   <td>{r.kind}</td>
                   <td class={r.state === 'failed' ? 'bad' : ''}>{r.state}</td>
                   <td class="n">{r.finished ? span(Date.parse(r.finished) - Date.parse(r.started)) : ''}</td>
-                  <td class="n">{r.generation || ''}</td><td class="n">{exact(r.rows)}</td><td class="n">{exact(r.days)}</td>
+                  <td class="n">{r.generation || ''}</td><td class="n">{r.generation ? exact(r.rows) : ''}</td><td class="n">{exact(r.days)}</td>
                   <td>
-                    <button type="button" class={`sort drift-${drift.verdict}`} aria-expanded={open === i} onClick={() => setOpen(open === i ? undefined : i)}>{drift.words}</button>
+                    <button type="button" class={`sort drift-${drift.verdict}`} aria-expanded={open === id} onClick={() => setOpen(open === id ? '' : id)}>{drift.words}</button>
                   </td>
                 </tr>
-                {open === i && <tr><td colSpan={9} class="wrap"><DriftReport run={r} /></td></tr>}
+                {open === id && <tr><td colSpan={9} class="wrap"><DriftReport run={r} /></td></tr>}
               </Fragment>
             );
           })}

@@ -82,7 +82,7 @@ function RefusedOf({ refused: s, alone, onReplayed }: { refused: RefusedStream; 
         </div>
       )}
       {s.counted < s.rejected && <p class="dim">Counted over the newest {exact(s.counted)} letters.</p>}
-      {alone && s.rejected > 0 && <SingleLetters stream={s.stream} rejected={s.rejected} />}
+      {alone && s.rejected > 0 && <SingleLetters stream={s.stream} rejected={s.rejected} newest={s.newest} />}
       {asking && (
         <Confirm title={`Replay the dead letters of ${s.stream}?`} action={`Replay ${exact(s.rejected)}`} onConfirm={replay} onClose={() => setAsking(false)}>
           <p>{count(s.rejected, 'refused event')} {s.rejected === 1 ? 'goes' : 'go'} through the door again. What fits now becomes an event and is counted everywhere; that cannot be taken back. What does not fit stays a dead letter.</p>
@@ -92,9 +92,9 @@ function RefusedOf({ refused: s, alone, onReplayed }: { refused: RefusedStream; 
   );
 }
 
-function SingleLetters({ stream, rejected }: { stream: string; rejected: number }) {
+function SingleLetters({ stream, rejected, newest }: { stream: string; rejected: number; newest: string | null }) {
   const letters = useAnswer<DeadLetter[]>(`/v1/streams/${part(stream)}/errors`, getLines<DeadLetter>);
-  useRefresh(letters.refresh, rejected);
+  useRefresh(letters.refresh, `${rejected} ${newest}`);
   const [search, setSearch] = useState('');
   if (letters.problem) return <ProblemNote problem={letters.problem} />;
   if (!letters.value) return <Loading what="the letters" />;

@@ -1,7 +1,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { get, part, withParams } from '../api/client.ts';
 import { useAnswer, useLive } from '../api/hooks.ts';
-import type { Board, BoardAnswer, BoardRow, Standing } from '../api/types.ts';
+import type { Board, BoardAnswer, BoardRow } from '../api/types.ts';
 import { cell } from '../format/cells.ts';
 import { count, exact, percent } from '../format/numbers.ts';
 import { span } from '../format/time.ts';
@@ -154,18 +154,21 @@ function useGliding(body: { current: HTMLTableSectionElement | null }, rows: Boa
 }
 
 interface Found {
-  standing: Standing;
-  around: BoardAnswer;
+  /** Null: it is not ranked. */
+  rank: number | null;
+  members: number;
+  around: BoardRow[];
 }
 
-async function find(path: string, signal: AbortSignal): Promise<Found> {
-  const [board, window, member] = path.split('\n') as [string, string, string];
+async function find(question: string, signal: AbortSignal): Promise<Found> {
+  const [board, window, member] = question.split('\n') as [string, string, string];
   const base = `/v1/leaderboards/${part(board)}`;
-  const [standing, around] = await Promise.all([
-    get<Standing>(withParams(`${base}/rank/${part(member)}`, { window }), signal),
-    get<BoardAnswer>(withParams(`${base}/around/${part(member)}`, { window, n: '4' }), signal),
-  ]);
-  return { standing, around };
+  // Unlike the routes of one member, this one knows of members that are not there.
+  const standing = await get<BoardAnswer>(withParams(`${base}/members`, { m: member, window }), signal);
+  const rank = standing.rows[0]?.rank ?? null;
+  if (rank === null) return { rank, members: standing.members, around: [] };
+  const around = await get<BoardAnswer>(withParams(`${base}/around/${part(member)}`, { window, n: '4' }), signal);
+  return { rank, members: around.members, around: around.rows };
 }
 
 function Find({ board: b, window, found, onFind, at }: { board: Board; window: string; found: string; onFind: (member: string) => void; at: number }) {
@@ -174,7 +177,7 @@ function Find({ board: b, window, found, onFind, at }: { board: Board; window: s
   const answer = useAnswer<Found>(question, find);
   useLayoutEffect(() => setText(found), [found]);
   useLayoutEffect(() => {
-    if (question) answer.refresh();
+    if (question && !answer.problem) answer.refresh();
   }, [at]);
   const value = answer.value;
   return (
@@ -190,18 +193,16 @@ function Find({ board: b, window, found, onFind, at }: { board: Board; window: s
       {answer.problem && <ProblemNote problem={answer.problem} />}
       {value && (
         <div id="standing">
-          {value.standing.rank === null ? <p>{found} is known, and has no rank.</p> : (
-            <p class="answer-main">{exact(value.standing.rank)}<small>{ordinal(value.standing.rank)} of {exact(value.standing.members)}{value.standing.percentile !== null && `, top ${percent(topShare(value.standing.rank, value.standing.members))}`}</small></p>
+          {value.rank === null ? <p>{found} is not ranked in this window.</p> : (
+            <>
+              <p class="answer-main">{exact(value.rank)}<small>{ordinal(value.rank)} of {exact(value.members)}, top {percent(value.rank / Math.max(value.members, 1))}</small></p>
+              <Ranking label={`Around ${found}`} rows={value.around} moves={new Map()} board={b} marked={found} onFind={onFind} />
+            </>
           )}
-          <Ranking label={`Around ${found}`} rows={value.around.rows} moves={new Map()} board={b} marked={found} onFind={onFind} />
         </div>
       )}
     </>
   );
-}
-
-function topShare(rank: number, members: number): number {
-  return members > 0 ? rank / members : 0;
 }
 
 function ordinal(n: number): string {

@@ -96,7 +96,8 @@ export interface Chart {
 
 /** The chart over time: one line, or one of each of the greatest values of the split column. */
 export function overTime(answer: ViewAnswer, c: Choice, now: number): Chart {
-  const times = [...new Set(answer.data.map((r) => parseTime(String(r.time)) / 1000))].sort((a, b) => a - b);
+  const step = stepSeconds.find(([name]) => name === c.step)?.[1] ?? 0;
+  const times = everyStep(answer.data.map((r) => parseTime(String(r.time)) / 1000), step);
   const place = new Map(times.map((t, i) => [t, i]));
   const lines = new Map<string, { total: number; values: (number | null)[] }>();
   for (const row of answer.data) {
@@ -110,10 +111,20 @@ export function overTime(answer: ViewAnswer, c: Choice, now: number): Chart {
   const greatest = [...lines].sort(([, a], [, b]) => b.total - a.total).slice(0, mostLines);
   const last = times.at(-1) ?? 0;
   const before = times.at(-2);
-  const step = stepSeconds.find(([name]) => name === c.step)?.[1] ?? 0;
   const filling = last + step > now / 1000 ? before : undefined;
   const cut = answer.provenance.cut_time ? Date.parse(answer.provenance.cut_time) / 1000 : undefined;
   return { plot: { kind: 'line', x: times, series: greatest.map(([name, line]) => ({ name, values: line.values })), cut, filling }, of: lines.size };
+}
+
+const mostPoints = 10_000;
+
+/** All steps from the first time to the last, so that one without events is a gap and no slope. */
+function everyStep(times: number[], step: number): number[] {
+  const sorted = [...new Set(times)].sort((a, b) => a - b);
+  const [first = 0] = sorted;
+  const n = ((sorted.at(-1) ?? first) - first) / step + 1;
+  if (!(n <= mostPoints) || sorted.some((t) => (t - first) % step !== 0)) return sorted;
+  return sorted.length === 0 ? [] : Array.from({ length: n }, (_, i) => first + i * step);
 }
 
 export const mostBars = 24;

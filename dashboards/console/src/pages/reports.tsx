@@ -51,9 +51,9 @@ WITH (format = 'html', chart = 'bar', deliver = 'mailto:team@example.org')`}</Co
               <tr key={r.name}>
                 <th scope="row"><a href={href('reports', r.name)}>{r.name}</a></th>
                 <td><code>{r.schedule}</code> {r.time_zone}</td>
-                <td>{r.format}{r.chart && r.chart !== 'none' ? `, ${r.chart}` : ''}</td>
-                <td>{places(r)}</td>
-                <td>{r.last ? <Time at={r.last.started} ago /> : <span class="dim">none yet</span>}</td>
+                <td>{r.format}{r.chart ? `, ${r.chart}` : ''}</td>
+                <td>{r.deliver.join(', ')}</td>
+                <td>{r.last ? <Time at={r.last.tick} ago /> : <span class="dim">none yet</span>}</td>
                 <td>{r.last && <RunState run={r.last} />}</td>
                 <td>{r.next ? <Time at={r.next} ago /> : ''}</td>
               </tr>
@@ -65,9 +65,9 @@ WITH (format = 'html', chart = 'bar', deliver = 'mailto:team@example.org')`}</Co
   );
 }
 
-function places(r: Report): string {
-  return Array.isArray(r.deliver) ? r.deliver.join(', ') : r.deliver;
-}
+const missedTicks: Record<Report['missed'], string> = {
+  run_last: 'only the last one is made up for', skip: 'is left out', run_all: 'each one is made up for',
+};
 
 const badStates = ['failed', 'missed'];
 
@@ -97,8 +97,7 @@ function OneReport({ report: r, onChange }: { report: Report; onChange: () => vo
   });
   const save = (run: ReportRun): Promise<void> => act(async () => {
     const reply = await send(documentOf(r, run));
-    const name = /filename="?([^";]+)/.exec(reply.headers.get('Content-Disposition') ?? '')?.[1];
-    download(name ?? `${r.name}.${r.format}`, await reply.blob());
+    download(run.document ?? `${r.name}.${r.format}`, await reply.blob());
   });
   return (
     <>
@@ -107,9 +106,9 @@ function OneReport({ report: r, onChange }: { report: Report; onChange: () => vo
       <dl class="facts">
         <div><dt>schedule</dt><dd><code>{r.schedule}</code> {r.time_zone}</dd></div>
         <div><dt>next</dt><dd>{r.next ? <><Time at={r.next} /> (<Time at={r.next} ago />)</> : 'none'}</dd></div>
-        <div><dt>format</dt><dd>{r.format}{r.chart && r.chart !== 'none' ? ` with a chart (${r.chart})` : ''}</dd></div>
-        <div><dt>goes to</dt><dd>{places(r)}</dd></div>
-        <div><dt>a missed tick</dt><dd>{r.missed}</dd></div>
+        <div><dt>format</dt><dd>{r.format}{r.chart ? ` with a chart (${r.chart})` : ''}</dd></div>
+        <div><dt>goes to</dt><dd>{r.deliver.join(', ')}</dd></div>
+        <div><dt>of missed ticks</dt><dd>{missedTicks[r.missed] ?? r.missed}</dd></div>
       </dl>
       <Definition sql={r.sql} />
       <div class="tools"><button type="button" class="primary" disabled={busy} onClick={runNow}>{busy ? 'At work…' : 'Run now'}</button></div>
@@ -125,13 +124,13 @@ function OneReport({ report: r, onChange }: { report: Report; onChange: () => vo
             <tbody>
               {runs.value.runs.map((run) => (
                 <tr key={run.id}>
-                  <td class="t"><Time at={run.tick || run.started} /></td>
-                  <td><RunState run={run} /></td>
-                  <td class="n">{run.finished ? span(Date.parse(run.finished) - Date.parse(run.started)) : ''}</td>
+                  <td class="t"><Time at={run.tick} />{run.by_hand && <span class="dim"> by hand</span>}</td>
+                  <td><RunState run={run} />{run.missed_ticks ? `, ${exact(run.missed_ticks)} ticks` : ''}{run.next_attempt && <>, again <Time at={run.next_attempt} ago /></>}</td>
+                  <td class="n">{run.started && run.finished ? span(Date.parse(run.finished) - Date.parse(run.started)) : ''}</td>
                   <td class="n">{exact(run.attempts)}</td><td class="n">{exact(run.rows)}</td><td class="n">{bytes(run.bytes)}</td>
                   <td>{run.generations?.map((g) => `${g.name} ${g.generation}`).join(', ')}</td>
                   <td class="wrap">{run.error && <span class="bad">{run.error} </span>}{run.deliveries?.map((d) => <DeliveryWords key={d.to} delivery={d} />)}</td>
-                  <td>{run.bytes > 0 && (hasToken()
+                  <td>{run.document && (hasToken()
                     ? <button type="button" disabled={busy} onClick={() => save(run)}>Save</button>
                     // Without a token the browser can ask by itself, and shows the document under its own policy.
                     : <a href={documentOf(r, run)} target="_blank" rel="noopener">Open</a>)}</td>

@@ -5,7 +5,7 @@ import type { Board, Stream, View } from '../api/types.ts';
 import { csv } from '../format/csv.ts';
 import { count } from '../format/numbers.ts';
 import { span } from '../format/time.ts';
-import { Choices, Empty, ProblemNote } from '../parts/basics.tsx';
+import { Choices, Empty, partMissing, ProblemNote } from '../parts/basics.tsx';
 import { download } from '../parts/download.ts';
 import { Plot } from '../parts/plot.tsx';
 import { DataTable } from '../parts/table.tsx';
@@ -17,7 +17,6 @@ import { type Result, run, type Source } from '../sql/run.ts';
 import { type Schema, schemaOf } from '../sql/schema.ts';
 import { href, place, setParams } from '../state/router.ts';
 import { session } from '../state/session.ts';
-import { quoted } from './streams.tsx';
 
 // The text outlives a visit to another page, as long as the tab is open.
 let draft = '';
@@ -68,19 +67,20 @@ export function SQL() {
     setBusy(false);
     return was !== undefined;
   };
-  const latest = useRef({ execute, cancel });
-  latest.current = { execute, cancel };
+  const latest = useRef({ execute, cancel, schema });
+  latest.current = { execute, cancel, schema };
 
   useEffect(() => {
     let gone = false;
-    void import('../sql/editor.ts').then(({ openEditor }) => {
+    import('../sql/editor.ts').then(({ openEditor }) => {
       if (gone || !box.current) return;
       editor.current = openEditor(box.current, {
         text: place.value.params.get('q') ?? draft,
         onRun: () => void latest.current.execute(), onCancel: () => latest.current.cancel(), onChange: (text) => (draft = text),
       });
+      editor.current.setSchema(latest.current.schema);
       editor.current.focus();
-    });
+    }, () => setProblem(partMissing));
     const onKey = (e: KeyboardEvent): void => {
       if (e.key === 'Escape' && latest.current.cancel()) e.preventDefault();
     };
@@ -94,7 +94,7 @@ export function SQL() {
       editor.current = undefined;
     };
   }, []);
-  useEffect(() => editor.current?.setSchema(schema), [schema, editor.current]);
+  useEffect(() => editor.current?.setSchema(schema), [schema]);
 
   const put = (text: string): void => {
     editor.current?.setText(text);
@@ -125,7 +125,7 @@ export function SQL() {
               <summary>{t.name} <span class="dim">{t.kind}</span></summary>
               <ul class="plain">
                 {t.columns.map((c) => <li key={c.name}><code>{c.name}</code> <span class="dim">{c.type}</span></li>)}
-                <li><button type="button" onClick={() => put(`SELECT * FROM ${quoted(t.name)} LIMIT 100`)}>SELECT *</button></li>
+                <li><button type="button" onClick={() => put(`SELECT * FROM ${t.name} LIMIT 100`)}>SELECT *</button></li>
               </ul>
             </details>
           ))}

@@ -28,7 +28,7 @@ function StreamList({ streams }: { streams: Stream[] }) {
       <>
         <h1>Streams</h1>
         <Empty title="No stream yet. A stream takes events in:">
-          <Command>{`millrace sql "CREATE STREAM visits (ts DateTime64(3), page String) WITH (event_time = 'ts')"`}</Command>
+          <Command>{`millrace sql "CREATE STREAM visits (ts DateTime64(3), page String) WITH (event_time = 'ts', partition_by = 'page')"`}</Command>
         </Empty>
       </>
     );
@@ -40,7 +40,7 @@ function StreamList({ streams }: { streams: Stream[] }) {
       <div class="scroll" tabIndex={0} role="group" aria-label="Streams">
         <table class="data">
           <thead>
-            <tr><th scope="col">stream</th><th scope="col" class="n">events/s</th><th scope="col" class="n">events</th><th scope="col" class="n">refused</th>
+            <tr><th scope="col">stream</th><th scope="col" class="n">events/s</th><th scope="col" class="n">since start</th><th scope="col" class="n">in the lake</th><th scope="col" class="n">refused</th>
               <th scope="col" class="n">columns</th><th scope="col" class="n">partitions</th><th scope="col">event time</th><th scope="col">kept for</th></tr>
           </thead>
           <tbody>
@@ -52,6 +52,7 @@ function StreamList({ streams }: { streams: Stream[] }) {
                   <th scope="row"><a href={href('streams', s.name)}>{s.name}</a></th>
                   <td class="n">{now ? exact(Math.round(now.events_per_s)) : ''}</td>
                   <td class="n">{exact(now?.events ?? s.events)}</td>
+                  <td class="n">{exact(now?.lake_rows ?? s.lake_rows)}</td>
                   <td class={rejected ? 'n bad' : 'n'}>{exact(rejected)}</td>
                   <td class="n">{s.columns.length}</td><td class="n">{s.partitions}</td><td>{s.event_time}</td><td>{s.retention || 'ever'}</td>
                 </tr>
@@ -76,9 +77,9 @@ function OneStream({ stream: s }: { stream: Stream }) {
       <p class="crumbs"><a href={href('streams')}>Streams</a></p>
       <h1>{s.name}</h1>
       <dl class="facts">
-        <div><dt>events</dt><dd>{exact(now?.events ?? s.events)}{now ? `, ${exact(Math.round(now.events_per_s))}/s` : ''}</dd></div>
+        <div><dt>events since start</dt><dd>{exact(now?.events ?? s.events)}{now ? `, ${exact(Math.round(now.events_per_s))}/s` : ''}</dd></div>
         {now && <div><dt>worst lag of its views</dt><dd>{span(now.lag_ms)}</dd></div>}
-        <div><dt>in the lake</dt><dd>{count(s.lake_rows, 'row')}</dd></div>
+        <div><dt>in the lake</dt><dd>{count(now?.lake_rows ?? s.lake_rows, 'row')}</dd></div>
         <div><dt>partitions</dt><dd>{s.partitions}{s.partition_by?.length ? ` by ${s.partition_by.join(', ')}` : ''}, at {s.head.map(exact).join(' and ')}</dd></div>
         <div><dt>event time</dt><dd>{s.event_time}</dd></div>
         <div><dt>kept for</dt><dd>{s.retention || 'ever'}</dd></div>
@@ -98,7 +99,7 @@ function OneStream({ stream: s }: { stream: Stream }) {
         <section aria-labelledby="s-feed">
           <h2 id="s-feed">Feed it</h2>
           <Command>{`curl ${location.origin}/v1/streams/${part(s.name)}/events \\\n  -H 'Content-Type: application/x-ndjson' \\\n  --data-binary @events.ndjson`}</Command>
-          <p><a href={href('sql', '', { q: `SELECT * FROM ${quoted(s.name)} LIMIT 100` })}>Look at some events by SQL</a></p>
+          <p><a href={href('sql', '', { q: `SELECT * FROM ${s.name} LIMIT 100` })}>Look at some events by SQL</a></p>
         </section>
       </div>
       <section aria-labelledby="s-letters">
@@ -111,9 +112,4 @@ function OneStream({ stream: s }: { stream: Stream }) {
       </section>
     </>
   );
-}
-
-/** A name as SQL takes it. */
-export function quoted(name: string): string {
-  return /^[A-Za-z_]\w*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }

@@ -27,6 +27,12 @@ export function ProblemNote({ problem, action }: { problem: Problem; action?: Co
   );
 }
 
+/** A part of the console that is loaded when it is needed did not come. */
+export const partMissing: Problem = {
+  type: 'part-missing', title: '', status: 404, detail: 'A part of the console could not be loaded.',
+  hint: 'The server may have been upgraded since this page was opened: load the page again.',
+};
+
 function heading(problem: Problem): string {
   switch (problem.status) {
     case 0: return 'No answer.';

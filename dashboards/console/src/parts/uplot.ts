@@ -1,7 +1,7 @@
 // Drawing with uPlot, in the page's colours.
 
 import uPlot from 'uplot';
-import { exact, short } from '../format/numbers.ts';
+import { exact, ticks } from '../format/numbers.ts';
 import { calendar } from '../format/time.ts';
 
 export interface PlotSeries {
@@ -50,7 +50,7 @@ export function draw(box: HTMLElement, first: PlotData, height: number): Drawing
         ...axis, gap: 6,
         ...(first.labels ? { incrs: wholeSteps, values: (_: uPlot, at: number[]) => at.map((i) => (Number.isInteger(i) ? shorten(data.labels?.[i] ?? '') : '')) } : { values: timeLabels }),
       },
-      { ...axis, size: 62, values: (_, at) => at.map((v) => short(v)) },
+      { ...axis, size: 62, values: (_, at) => ticks(at) },
     ],
     series: [
       first.labels ? { label: 'group', value: (_, i) => (i === null ? '–' : (data.labels?.[i] ?? '')) } : { label: 'time', value: (_, at) => (at === null ? '–' : calendar(at * 1000).join(' ')) },

@@ -62,18 +62,21 @@ function stationWords({ steps }: Pulse): Record<StationName, Words> {
   return {
     clients: { name: 'Clients', part: '', page: 'streams', main: rate(ingest.requests_per_s), sub: 'requests' },
     ingest: { name: 'Ingest', part: 'HTTP', page: 'streams', main: rate(ingest.events_per_s), sub: `events, ${bytes(ingest.bytes_per_s)}/s` },
-    log: { name: 'Log', part: 'NATS', page: 'streams', main: short(ingest.events), sub: `events${log.bytes ? `, ${bytes(log.bytes)} kept` : ', safe on disk'}` },
-    speed: { name: 'Speed', part: 'Redis', page: 'views', main: span(speed.lag_ms), sub: 'behind the newest event' },
+    log: { name: 'Log', part: 'NATS', page: 'streams', main: short(log.entries), sub: `entries, in ${count(log.partitions, 'partition')}` },
+    speed: { name: 'Speed', part: 'Redis', page: 'views', main: span(speed.lag_ms), sub: speed.views === 0 ? 'no view yet' : 'behind the newest event' },
     lake: {
-      name: 'Lake', part: 'Parquet', page: 'streams', main: lake.bytes !== undefined ? bytes(lake.bytes) : lake.files !== undefined ? count(lake.files, 'file') : `epoch ${lake.epoch ?? '–'}`,
-      sub: `sealed up to ${span(lake.lag_ms)} ago`,
+      name: 'Lake', part: 'Parquet', page: 'streams', main: bytes(lake.bytes),
+      sub: lake.lag_ms === null ? 'nothing is sealed yet' : `sealed up to ${span(lake.lag_ms)} ago`,
     },
     batch: {
-      name: 'Batch', part: 'ClickHouse', page: 'batches', bad: batch.failures > 0,
+      name: 'Batch', part: 'ClickHouse', page: 'batches', bad: batch.failures + batch.drifting > 0,
       main: batch.running > 0 ? 'running' : batch.last_run ? relative(Date.parse(batch.last_run), now.value) : 'no run yet',
-      sub: batch.failures > 0 ? `${count(batch.failures, 'view')} failing` : next,
+      sub: batch.failures > 0 ? `${count(batch.failures, 'view')} failing` : batch.drifting > 0 ? `${count(batch.drifting, 'view')} drifting` : next,
     },
-    serving: { name: 'Serving', part: '', page: 'sql', main: rate(serving.queries_per_s), sub: serving.p99_ms ? `queries, 99 % in ${span(serving.p99_ms)}` : 'queries' },
+    serving: {
+      name: 'Serving', part: '', page: 'sql', main: serving ? rate(serving.queries_per_s) : '–',
+      sub: !serving ? 'for tokens of everything' : serving.p99_ms === null ? 'queries' : `queries, 99 % in ${span(serving.p99_ms)}`,
+    },
   };
 }
 
@@ -83,7 +86,7 @@ function Water({ race: r, pulse }: { race: Race; pulse: Pulse }) {
   const period = wavePeriod(events);
   const flow = { '--wave': `${period || 1}s`, '--motion': period ? 'running' : 'paused' };
   const { log, lake, batch, serving, ingest, speed } = r.stations;
-  const queries = pulse.steps.serving.queries_per_s;
+  const queries = pulse.steps.serving?.queries_per_s ?? 0;
   return (
     <svg class="water" width={r.width} height={r.height} viewBox={`0 0 ${r.width} ${r.height}`} aria-hidden="true" style={flow}>
       {r.channels.map((c, i) => <path key={i} class="bank" d={c.path} style={{ strokeWidth: `${width + 5}px` }} />)}

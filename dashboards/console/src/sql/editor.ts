@@ -3,12 +3,12 @@
 // It lives in a shadow tree: there CodeMirror keeps its styles in constructed sheets,
 // which the page's policy allows, instead of style elements, which it does not.
 
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete';
+import { autocompletion, closeBrackets, closeBracketsKeymap, type Completion, completionKeymap } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { sql, SQLDialect, type SQLNamespace } from '@codemirror/lang-sql';
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { setDiagnostics } from '@codemirror/lint';
-import { Compartment, EditorState, Prec } from '@codemirror/state';
+import { Compartment, EditorState, type Extension, Prec } from '@codemirror/state';
 import { drawSelection, EditorView, keymap, lineNumbers, placeholder } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import type { Schema } from './schema.ts';
@@ -31,8 +31,20 @@ export interface Editor {
 }
 
 const dialect = SQLDialect.define({
-  keywords, types, builtin: functions, identifierQuotes: '`"', doubleQuotedStrings: false, hashComments: true, operatorChars: '*+-%<>!=&|~/', specialVar: '',
+  keywords, types: types.toLowerCase(), builtin: functions.toLowerCase(), identifierQuotes: '`"', doubleQuotedStrings: false, hashComments: true, operatorChars: '*+-%<>!=&|~/', specialVar: '',
 });
+
+const written = new Map(`${types} ${functions}`.split(' ').map((name) => [name.toLowerCase(), name]));
+const called = new Set(functions.split(' '));
+
+/** Keywords are completed in capitals, types and functions as ClickHouse writes them. */
+function complete(word: string): Completion {
+  const name = written.get(word.toLowerCase());
+  if (name === undefined) return { label: word.toUpperCase(), type: 'keyword', boost: -1 };
+  return called.has(name) ? { label: name, type: 'function', apply: `${name}(` } : { label: name, type: 'class' };
+}
+
+const language = (schema: Schema): Extension => sql({ dialect, keywordCompletion: complete, schema: namespace(schema) });
 
 const colours = HighlightStyle.define([
   { tag: tags.keyword, color: 'var(--deep)', fontWeight: '600' },
@@ -63,7 +75,7 @@ const look = EditorView.theme({
 
 export function openEditor(box: HTMLElement, o: EditorOptions): Editor {
   const shadow = box.shadowRoot ?? box.attachShadow({ mode: 'open' });
-  const language = new Compartment();
+  const spoken = new Compartment();
   const view = new EditorView({
     root: shadow,
     parent: shadow,
@@ -76,9 +88,10 @@ export function openEditor(box: HTMLElement, o: EditorOptions): Editor {
         lineNumbers(), history(), drawSelection(), bracketMatching(), closeBrackets(), autocompletion(), EditorView.lineWrapping,
         placeholder("SELECT … — Ctrl-Enter runs it, Ctrl-Space completes"),
         keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, { key: 'Escape', run: () => o.onCancel() }, ...defaultKeymap]),
-        language.of(sql({ dialect, upperCaseKeywords: true })),
+        spoken.of(language([])),
         syntaxHighlighting(colours), look,
         EditorView.contentAttributes.of({ 'aria-label': 'SQL', spellcheck: 'false', autocapitalize: 'off' }),
+        EditorView.domEventHandlers({ beforeinput: overtype }),
         EditorView.updateListener.of((u) => {
           if (u.docChanged) o.onChange(u.state.doc.toString());
         }),
@@ -91,7 +104,7 @@ export function openEditor(box: HTMLElement, o: EditorOptions): Editor {
       view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, selection: { anchor: text.length } });
     },
     setSchema(schema) {
-      view.dispatch({ effects: language.reconfigure(sql({ dialect, upperCaseKeywords: true, schema: namespace(schema) })) });
+      view.dispatch({ effects: spoken.reconfigure(language(schema)) });
     },
     mark(range, message) {
       const end = view.state.doc.length;
@@ -103,6 +116,16 @@ export function openEditor(box: HTMLElement, o: EditorOptions): Editor {
     focus: () => view.focus(),
     destroy: () => view.destroy(),
   };
+}
+
+/**
+ * Replaces a selection by what is typed. Left to the browser's own editing, the new text
+ * would get the selection's style in an attribute, which the page's policy refuses.
+ */
+function overtype(e: InputEvent, view: EditorView): boolean {
+  if (e.inputType !== 'insertText' || !e.data || view.composing || view.state.selection.main.empty) return false;
+  view.dispatch(view.state.replaceSelection(e.data), { userEvent: 'input.type', scrollIntoView: true });
+  return true; // the browser's own is off then
 }
 
 function namespace(schema: Schema): SQLNamespace {

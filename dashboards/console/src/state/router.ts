@@ -12,7 +12,7 @@ export interface Place {
 export function parsePlace(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [page = '', ...rest] = path.split('/');
-  return { page: page || 'overview', name: rest.map(decode).join('/'), params: new URLSearchParams(query) };
+  return { page: decode(page) || 'overview', name: rest.map(decode).join('/'), params: new URLSearchParams(query) };
 }
 
 function decode(text: string): string {

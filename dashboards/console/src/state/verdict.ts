@@ -32,10 +32,10 @@ const unnoticedMillis = 1000;
 
 /** How fresh the answers are, in a sentence. */
 export function freshness(p: Pulse): { main: string; words: string; fresh: boolean } {
-  const views = p.views.length + p.boards.length;
-  if (views === 0) return { main: '–', words: 'There is no view or leaderboard yet.', fresh: true };
-  const worst = Math.max(0, ...p.views.map((v) => v.lag_ms), ...p.boards.map((b) => b.lag_ms));
-  const building = p.views.filter((v) => v.state === 'backfilling');
+  const kept = [...p.views, ...p.boards];
+  if (kept.length === 0) return { main: '–', words: 'There is no view or leaderboard yet.', fresh: true };
+  const worst = Math.max(...kept.map((v) => v.lag_ms));
+  const building = kept.filter((v) => v.state === 'backfilling');
   if (building.length > 0) {
     return { main: span(worst), words: `${building.map((v) => v.name).join(', ')} ${building.length === 1 ? 'is' : 'are'} being filled from the past.`, fresh: false };
   }

@@ -13,7 +13,6 @@ export interface Column {
 export interface Stream {
   name: string;
   columns: Column[];
-  event_time?: string;
 }
 
 export interface View {
@@ -29,8 +28,10 @@ export interface Leaderboard {
 }
 
 export interface Macro {
+  /** With its dollar: `$__timeFilter`. */
   name: string;
-  args?: string;
+  /** What stands in its parentheses; null where it has none. */
+  args: string[] | null;
   help: string;
 }
 
@@ -52,16 +53,16 @@ export class Resources {
 
   constructor(private readonly backend: Backend) {}
 
-  async streams(): Promise<Stream[]> {
-    return (await this.list<{ streams: Stream[] | null }>('streams')).streams ?? [];
+  streams(): Promise<Stream[]> {
+    return this.list('streams');
   }
 
-  async views(): Promise<View[]> {
-    return (await this.list<{ views: View[] | null }>('views')).views ?? [];
+  views(): Promise<View[]> {
+    return this.list('views');
   }
 
-  async leaderboards(): Promise<Leaderboard[]> {
-    return (await this.list<{ leaderboards: Leaderboard[] | null }>('leaderboards')).leaderboards ?? [];
+  leaderboards(): Promise<Leaderboard[]> {
+    return this.list('leaderboards');
   }
 
   columns(table: string): Promise<Column[]> {
@@ -78,8 +79,8 @@ export class Resources {
   }
 
   /** The values of a group column, as they are now. */
-  values(view: string, column: string): Promise<string[]> {
-    return this.backend.getResource('values', { view, column }, quietly);
+  async values(view: string, column: string): Promise<string[]> {
+    return (await this.backend.getResource<string[] | null>('values', { view, column }, quietly)) ?? [];
   }
 
   checkSQL(sql: string): Promise<Check> {
@@ -96,13 +97,14 @@ export class Resources {
     this.kept.clear();
   }
 
-  private list<T>(path: string, params: Record<string, string> = {}): Promise<T> {
+  private list<T>(path: string, params: Record<string, string> = {}): Promise<T[]> {
     const key = `${path}?${new URLSearchParams(params)}`;
     const kept = this.kept.get(key);
     if (kept && kept.until > Date.now()) {
-      return kept.answer as Promise<T>;
+      return kept.answer as Promise<T[]>;
     }
-    const answer = this.backend.getResource<T>(path, params, quietly);
+    // Go writes an empty list as null.
+    const answer = this.backend.getResource<T[] | null>(path, params, quietly).then((list) => list ?? []);
     this.kept.set(key, { until: Date.now() + keepMs, answer });
     answer.catch(() => this.kept.delete(key));
     return answer;

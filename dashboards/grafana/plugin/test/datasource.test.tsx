@@ -2,14 +2,15 @@ import { CoreApp, dateTime, StreamingFrameAction, type AnnotationQuery, type Dat
 import { screen, waitFor } from '@testing-library/react';
 import React from 'react';
 import { lastValueFrom, take, toArray } from 'rxjs';
-import { describe, expect, test } from 'vitest';
-import { page } from 'vitest/browser';
+import { describe, expect, test, vi } from 'vitest';
+import { page, userEvent } from 'vitest/browser';
 
 import { annotationSupport } from '../src/annotations';
 import { AnnotationEditor } from '../src/components/AnnotationEditor';
+import { QueryHelp } from '../src/components/QueryHelp';
 import type { MillraceQuery } from '../src/query';
 import { edit, expectAccessible } from './editing';
-import { Failure, startGrafana } from './grafana';
+import { Failure, show, startGrafana } from './grafana';
 
 function request(...targets: MillraceQuery[]): DataQueryRequest<MillraceQuery> {
   const range = { from: dateTime(1000), to: dateTime(61_000), raw: { from: 'now-1m', to: 'now' } };
@@ -103,6 +104,15 @@ describe('a live query', () => {
     expect(grafana.live.subscribed[0]?.buffer).toMatchObject({ action: StreamingFrameAction.Append, maxDelta: 60_000 });
     subscription.unsubscribe();
   });
+});
+
+test('the help’s examples become the query', async () => {
+  const grafana = startGrafana();
+  const used = vi.fn();
+  show(<QueryHelp datasource={grafana.datasource} query={{ refId: 'B', mode: 'view', view: 'v' }} onClickExample={used} />);
+  await userEvent.click(screen.getByRole('button', { name: 'Use: The newest rows' }));
+  expect(used).toHaveBeenCalledWith(expect.objectContaining({ refId: 'B', mode: 'sql', sql: expect.stringContaining('ORDER BY ts DESC') as string }));
+  await expectAccessible();
 });
 
 describe('annotations', () => {

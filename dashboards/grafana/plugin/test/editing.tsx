@@ -1,8 +1,8 @@
 // Holds what an editor edits, as a dashboard does, and remembers what the editor did.
 import type { CoreApp } from '@grafana/data';
-import { screen } from '@testing-library/react';
+import { screen, waitFor } from '@testing-library/react';
 import axe from 'axe-core';
-import React, { useState } from 'react';
+import React, { useLayoutEffect, useState } from 'react';
 import { expect, vi } from 'vitest';
 import { page, userEvent } from 'vitest/browser';
 
@@ -16,6 +16,10 @@ export interface Edited<Q> {
   runs: ReturnType<typeof vi.fn>;
 }
 
+// How often the query has been changed, and how many of these changes are drawn.
+let changes = 0;
+let drawn = 0;
+
 interface HolderProps<Q> {
   start: Q;
   onChange: (query: Q) => void;
@@ -24,7 +28,11 @@ interface HolderProps<Q> {
 
 function Holder<Q>({ start, onChange, children }: HolderProps<Q>) {
   const [query, setQuery] = useState(start);
+  useLayoutEffect(() => {
+    drawn = changes;
+  }, [query]);
   return children(query, (next) => {
+    changes++;
     setQuery(next);
     onChange(next);
   });
@@ -56,6 +64,7 @@ export function editQuery(grafana: Grafana, query: Partial<MillraceQuery>, app?:
 
 /** choose picks an option of a combobox as one does by keyboard: write, go down to it, Enter. */
 export async function choose(label: string, option: string, typed = option.replace(/ [↓↑]$/, '')): Promise<void> {
+  const before = changes;
   await open(label);
   await page.getByRole('combobox', { name: label, exact: true }).fill(typed);
   const wanted = () => screen.findByRole('option', { name: (name) => name.startsWith(option) });
@@ -64,6 +73,7 @@ export async function choose(label: string, option: string, typed = option.repla
     await userEvent.keyboard('{ArrowDown}');
   }
   await userEvent.keyboard('{Enter}');
+  await waitFor(() => expect(changes > before && drawn === changes, `“${option}” is chosen and drawn`).toBe(true));
 }
 
 async function open(label: string): Promise<void> {

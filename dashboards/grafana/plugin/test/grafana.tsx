@@ -84,25 +84,30 @@ export class FakeServer {
   }
 }
 
+type Value = string | number | Array<string | number>;
+
+/** What is chosen for each variable of the dashboard. */
+type Variables = Record<string, Value>;
+
 /**
  * FakeTemplates holds variables, each with the value that is chosen. The patterns and the order
  * of things are Grafana's: a format in the text wins over that of the caller, and an unknown variable stays as it is.
  */
 export class FakeTemplates implements TemplateSrv {
-  constructor(private readonly values: Record<string, unknown> = {}) {}
+  constructor(private readonly values: Variables) {}
 
   getVariables(): TypedVariableModel[] {
     return Object.keys(this.values).map((name) => ({ name, type: 'query' }) as TypedVariableModel);
   }
 
   replace(target = '', scopedVars: ScopedVars = {}, format?: string | ((value: unknown) => string)): string {
-    return target.replace(/\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?::([^}]+))?\}/g, (match, a, b, formatB, c, formatC) => {
-      const name = String(a ?? b ?? c);
-      const value = scopedVars[name]?.value ?? this.values[name];
-      if (value === undefined || value === null) {
+    return target.replace(/\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?::([^}]+))?\}/g, (match: string, ...[a, b, formatB, c, formatC]: Array<string | undefined>) => {
+      const name = a ?? b ?? c ?? '';
+      const value = (scopedVars[name]?.value as Value | undefined) ?? this.values[name];
+      if (value === undefined) {
         return match;
       }
-      const asked = (formatB ?? formatC) as string | undefined;
+      const asked = formatB ?? formatC;
       if (asked === 'raw') {
         return Array.isArray(value) ? value.join(',') : String(value);
       }
@@ -143,7 +148,7 @@ export interface Grafana {
 }
 
 /** startGrafana makes a Grafana with one Millrace data source and these variables. */
-export function startGrafana(variables: Record<string, unknown> = {}): Grafana {
+export function startGrafana(variables: Variables = {}): Grafana {
   const server = new FakeServer();
   const live = new FakeLive();
   setBackendSrv(server as unknown as BackendSrv);
@@ -190,29 +195,27 @@ export function show(what: ReactNode, mode: 'dark' | 'light' = 'dark') {
 }
 
 /** The answers of a server with one view, one leaderboard and one stream. */
-export const views = {
-  views: [
-    {
-      name: 'page_hits',
-      stream: 'clicks',
-      state: 'ready',
-      columns: [
-        { name: 'page', type: 'String', role: 'group' },
-        { name: 'country', type: 'String', role: 'group' },
-        { name: 'window_start', type: 'DateTime64(3)', role: 'window' },
-        { name: 'hits', type: 'UInt64', role: 'measure' },
-        { name: 'users', type: 'UInt64', role: 'measure' },
-      ],
-    },
-    {
-      name: 'fresh_view',
-      stream: 'clicks',
-      state: 'backfilling',
-      columns: [{ name: 'n', type: 'UInt64', role: 'measure' }],
-    },
-  ],
-};
+export const views = [
+  {
+    name: 'page_hits',
+    stream: 'clicks',
+    state: 'ready',
+    columns: [
+      { name: 'page', type: 'String', role: 'group' },
+      { name: 'country', type: 'String', role: 'group' },
+      { name: 'window_start', type: 'DateTime64(3)', role: 'window' },
+      { name: 'hits', type: 'UInt64', role: 'measure' },
+      { name: 'users', type: 'UInt64', role: 'measure' },
+    ],
+  },
+  {
+    name: 'fresh_view',
+    stream: 'clicks',
+    state: 'backfilling',
+    columns: [{ name: 'n', type: 'UInt64', role: 'measure' }],
+  },
+];
 
-export const leaderboards = { leaderboards: [{ name: 'top_players', windows: ['all', 'day'] }] };
+export const leaderboards = [{ name: 'top_players', windows: ['all', 'day'] }];
 
-export const streams = { streams: [{ name: 'clicks', columns: [{ name: 'ts', type: 'DateTime64(3)' }], event_time: 'ts' }] };
+export const streams = [{ name: 'clicks', columns: [{ name: 'ts', type: 'DateTime64(3)', role: 'time' }] }];

@@ -38,9 +38,7 @@ test('a server without leaderboards for this token says why', async () => {
 
 test('operations: a table, live where the server pushes it', async () => {
   const grafana = startGrafana();
-  const edited = editQuery(grafana, { mode: 'view' });
-  grafana.server.resource('views', { views: null });
-  await userEvent.click(screen.getByText('Operations'));
+  const edited = editQuery(grafana, { mode: 'operations' });
   await flip('Live');
   expect(edited.query()).toMatchObject({ mode: 'operations', live: true });
   await choose('About', 'Batch runs');
@@ -52,7 +50,7 @@ test('operations: a table, live where the server pushes it', async () => {
 
 test('all of it by keyboard: from mode to mode with the arrows', async () => {
   const grafana = startGrafana();
-  grafana.server.resource('views', { views: [] }).resource('leaderboards', leaderboards);
+  grafana.server.resource('views', null).resource('leaderboards', leaderboards);
   const edited = editQuery(grafana, { mode: 'leaderboard' });
   screen.getByRole('radio', { name: 'Leaderboard' }).focus();
   await userEvent.keyboard('{ArrowRight}');

@@ -18,11 +18,11 @@ beforeEach(() => {
     .resource('leaderboards', leaderboards)
     .resource('functions', ['count', 'countIf', 'uniq'])
     .resource('macros', [
-      { name: 'timeFilter', args: '(column)', help: 'keeps the range of the panel' },
-      { name: 'fromTime', help: 'the start of the range' },
+      { name: '$__timeFilter', args: ['column'], help: 'keeps the range of the panel' },
+      { name: '$__fromTime', args: null, help: 'the start of the range' },
     ])
     .resource('columns', (request: { params: { table: string } }) =>
-      request.params.table === 'page_hits' ? views.views[0]?.columns : streams.streams[0]?.columns
+      request.params.table === 'page_hits' ? views[0]?.columns : streams[0]?.columns
     );
 });
 

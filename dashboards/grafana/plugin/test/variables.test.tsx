@@ -27,7 +27,8 @@ function editVariable(query: Partial<MillraceVariableQuery>) {
 /** ask runs a variable's query, as a dashboard does. */
 async function ask(query: Partial<MillraceVariableQuery>): Promise<unknown[]> {
   const request = { targets: [{ refId: 'v', ...query }], scopedVars: {} } as DataQueryRequest<MillraceVariableQuery>;
-  return (await lastValueFrom(new MillraceVariables(grafana.datasource).query(request))).data;
+  const answer = await lastValueFrom(new MillraceVariables(grafana.datasource).query(request));
+  return answer.data as unknown[];
 }
 
 describe('the editor of variables', () => {

@@ -1,4 +1,4 @@
-"""Prints what openpyxl finds in a workbook, as JSON."""
+"""Prints what openpyxl finds in workbooks, as JSON."""
 import datetime
 import json
 import sys
@@ -16,15 +16,17 @@ def cell(c):
     return {"type": c.data_type, "value": str(value), "format": c.number_format}
 
 
-book = openpyxl.load_workbook(sys.argv[1])
-print(json.dumps([
-    {
-        "name": sheet.title,
-        "freeze": sheet.freeze_panes,
-        "filter": sheet.auto_filter.ref,
-        "charts": [type(chart).__name__ for chart in sheet._charts],
-        "widths": [d.width for d in sheet.column_dimensions.values()],
-        "rows": [[cell(c) for c in row] for row in sheet.iter_rows()],
-    }
-    for sheet in book.worksheets
-]))
+def sheets(path):
+    return [
+        {
+            "name": sheet.title,
+            "freeze": sheet.freeze_panes,
+            "filter": sheet.auto_filter.ref,
+            "charts": [type(chart).__name__ for chart in sheet._charts],
+            "rows": [[cell(c) for c in row] for row in sheet.iter_rows()],
+        }
+        for sheet in openpyxl.load_workbook(path).worksheets
+    ]
+
+
+print(json.dumps([sheets(path) for path in sys.argv[1:]]))

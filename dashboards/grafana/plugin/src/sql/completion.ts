@@ -3,7 +3,7 @@
 import { getTemplateSrv } from '@grafana/runtime';
 import type { Monaco, monacoTypes } from '@grafana/ui';
 
-import type { Column, Resources } from '../resources';
+import type { Column, Macro, Resources } from '../resources';
 import { contexts } from './contexts';
 import { keywords, units } from './keywords';
 
@@ -49,9 +49,9 @@ export async function complete(
 
   if (place.word.startsWith('$')) {
     const macros = (await orNone(resources.macros())).map((m) =>
-      item(`$__${m.name.replace(/^\$?(__)?/, '')}`, kinds.Function, m.args, {
+      item(m.name, kinds.Function, m.args ? `(${m.args.join(', ')})` : undefined, {
         documentation: m.help,
-        insertText: macroText(m.name, m.args),
+        insertText: macroText(m),
         insertTextRules: monaco.languages.CompletionItemInsertTextRule.InsertAsSnippet,
       })
     );
@@ -140,13 +140,10 @@ function isKeyword(word: string): boolean {
   return keywords.some((k) => k.split(' ')[0] === word.toUpperCase());
 }
 
-// In a snippet $ begins a tab stop, and must be escaped.
-function macroText(name: string, args: string | undefined): string {
-  const macro = `\\$__${name.replace(/^\$?(__)?/, '')}`;
-  if (args === undefined || args === '') {
-    return macro;
-  }
-  return `${macro}(\${1:${args.replace(/^\(|\)$/g, '')}})`;
+// macroText is a snippet: $ begins a tab stop and must be escaped, and each argument is one.
+function macroText({ name, args }: Macro): string {
+  const text = name.replace('$', '\\$');
+  return args ? `${text}(${args.map((arg, n) => `\${${n + 1}:${arg}}`).join(', ')})` : text;
 }
 
 async function orNone<T>(list: Promise<T[]>): Promise<T[]> {
