@@ -57,6 +57,7 @@ var shapes = map[string][]string{
 	"regexpExtract":    {"({s}, {pattern})", "({s}, {regexp})", "({s}, {regexp}, 0)", "({s}, {groups}, 2)"},
 	"replaceRegexpOne": {"({s}, {regexp}, {S})", "({s}, {groups}, {by})", "({s}, {pattern}, {S})"},
 	"replaceRegexpAll": {"({s}, {regexp}, {S})", "({s}, {groups}, {by})"}, "regexpQuoteMeta": {"({s})", "(url)"},
+	"tryBase64Decode": {"({s})", "(base64Encode({s}))", "(concat(base64Encode({s}), ' ', base64Encode({S})))", "(concat(' ', base64Encode(js), '\\n'))", "(concat(base64Encode({S}), '=', {S}))"},
 }
 
 func init() {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/scalar"
 	"github.com/millrace/millrace/internal/sql"
 )
 
@@ -300,7 +301,7 @@ func textOfValue(n *node) *node {
 	case n.typ.signed():
 		return mapArg(n, t, mapText(i64, func(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }))
 	case n.typ.base == float64s:
-		return mapArg(n, t, mapText(f64, appendFloat))
+		return mapArg(n, t, mapText(f64, scalar.AppendFloat))
 	case n.typ.base == date:
 		return mapArg(n, t, mapText(i64, appendDate))
 	}

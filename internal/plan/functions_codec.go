@@ -24,6 +24,7 @@ var codecFunctions = []Function{
 		bind: digitsOf(scalar.AppendBinary),
 	},
 	textCodec("base64Encode", "base64Encode('millrace')", "bWlsbHJhY2U=", "Base64 with padding.", scalar.AppendBase64),
+	textCodec("tryBase64Decode", "tryBase64Decode('bWlsbHJhY2U=')", "millrace", "The bytes of base64 with padding; empty where s is something else.", scalar.DecodeBase64),
 	textCodec("base64URLEncode", "base64URLEncode('a?>')", "YT8-", "Base64 of the alphabet for URLs, without padding.", scalar.AppendBase64URL),
 	textCodec("base58Encode", "base58Encode('abc')", "ZiCa", "Base58, as Bitcoin writes it.", scalar.AppendBase58),
 	textCodec("encodeXMLComponent", "encodeXMLComponent('a < b')", "a &lt; b", "The characters <, &, >, \" and ' as entities.", scalar.EncodeXML),

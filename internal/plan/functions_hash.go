@@ -74,8 +74,8 @@ var aHashable = class{"a String, Int64 or UInt64", func(t valueType) bool {
 	return t.base == text || t.base == int64s || t.base == uint64s
 }, nothing}
 
-// of returns the hash of a row of an argument.
-func (h hasher) of(a operand, i int) uint64 {
+// of returns the hash of a row of an argument; scratch has 8 bytes.
+func (h hasher) of(a operand, i int, scratch []byte) uint64 {
 	var v uint64
 	switch a.Type.Kind {
 	case event.String:
@@ -88,9 +88,8 @@ func (h hasher) of(a operand, i int) uint64 {
 	if h.number != nil {
 		return h.number(v)
 	}
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], v)
-	return h.bytes(b[:])
+	binary.LittleEndian.PutUint64(scratch, v)
+	return h.bytes(scratch)
 }
 
 // pairHash is an entry of a hash of any number of values.
@@ -111,11 +110,11 @@ func pairHash(name, example, result, doc string, h hasher) Function {
 
 func (h hasher) binding(typ base) binding {
 	return binding{typ: valueType{base: typ}, run: func(out *event.Vector, args []operand, rows int) {
-		dst := slot[uint64](u64).sized(out, rows)
+		dst, scratch := slot[uint64](u64).sized(out, rows), make([]byte, 8)
 		for i := range dst {
-			dst[i] = h.of(args[0], i)
+			dst[i] = h.of(args[0], i, scratch)
 			for _, a := range args[1:] {
-				dst[i] = h.combine(dst[i], h.of(a, i))
+				dst[i] = h.combine(dst[i], h.of(a, i, scratch))
 			}
 		}
 	}}

@@ -17,17 +17,17 @@ var jsonFunctions = []Function{
 	jsonFunction("JSONLength", "'a', 'b'", "3", "How many elements or members an array or object has; 0 of any other value.", uint64s,
 		jsonRows(u64, scalar.JSONLength)),
 	jsonFunction("JSONExtractInt", "'a', 'b', 1", "1", "A number, or the one in a string, cut to Int64; 0 where there is none, or it has no room.", int64s,
-		jsonRows(i64, func(v []byte) int64 { return scalar.JSONInt(v, numberTexts) })),
+		jsonRows(i64, scalar.JSONInt)),
 	jsonFunction("JSONExtractUInt", "'a', 'b', 2", "2", "A number, or the one in a string, cut to UInt64; 0 where there is none, or it has no room.", uint64s,
-		jsonRows(u64, func(v []byte) uint64 { return scalar.JSONUint(v, numberTexts) })),
+		jsonRows(u64, scalar.JSONUint)),
 	jsonFunction("JSONExtractFloat", "'a', 'b', 2", "2.5", "A number, or the one in a string, as Float64; 0 where there is none.", float64s,
-		jsonRows(f64, func(v []byte) float64 { return scalar.JSONFloat(v, numberTexts) })),
+		jsonRows(f64, scalar.JSONFloat)),
 	jsonFunction("JSONExtractBool", "'ok'", "1", "1 where the value is true, or a whole number other than 0.", logical,
 		jsonRows(u8, func(v []byte) uint8 { return truth(scalar.JSONBool(v)) })),
 	jsonText("JSONExtractString", "'a', 'b', 3", "x", "The text of a string; any other value as JSON, and empty of null.",
-		func(dst, v []byte) []byte { return scalar.AppendJSONText(dst, v, appendFloat) }),
+		scalar.AppendJSONText),
 	jsonText("JSONExtractRaw", "'a', 'b'", `[1,2.5,"x"]`, "The value as JSON without spaces.",
-		func(dst, v []byte) []byte { return scalar.AppendJSON(dst, v, appendFloat) }),
+		scalar.AppendJSON),
 	{
 		Name: "JSONType", Group: groupJSON, Usage: "JSONType(json, path…)", Min: 1, Max: -1,
 		Doc:     "Null, String, Array, Bool, Double, Int64, UInt64 or Object, as String; Null where there is no value." + jsonPath,
@@ -41,9 +41,6 @@ var jsonFunctions = []Function{
 		bind: takes(logical, textOf(u8, func(s []byte) uint8 { return truth(scalar.ValidJSON(s)) }), aText),
 	},
 }
-
-// numberTexts reads the numbers in JSON strings.
-var numberTexts = scalar.NumberText{Int: parseInt64, Uint: parseUint64, Float: parseFloat64}
 
 // jsonFunction is an entry of a function of the value at a path; where there is none it
 // is the type's zero.

@@ -191,6 +191,7 @@ func BenchmarkEval(b *testing.B) {
 	for _, text := range []string{
 		"i > 5", "i + j * 2", "ni + 1", "f / 3", "s = 'abc'", "s IN ('a', 'b', 'c')", "lower(s)", "s LIKE '%b%'", "s LIKE 'a%c_'",
 		"b AND i > 5 AND nb", "if(b, i, j)", "toStartOfHour(t3)", "toStartOfMonth(t3)", "i % 10", "toString(f)", "coalesce(ni, 0)",
+		"round(f, 2)", "addMonths(t3, 1)", "cityHash64(s)", "domain(url)", "JSONExtractInt(js, 'a')", "match(s, 'a+b')",
 	} {
 		b.Run(text, func(b *testing.B) {
 			e, err := bindText(b, text)

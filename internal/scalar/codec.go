@@ -82,6 +82,56 @@ func AppendBase64(dst, s []byte) []byte { return base64.StdEncoding.AppendEncode
 // AppendBase64URL appends base64 of the alphabet for URLs, without padding.
 func AppendBase64URL(dst, s []byte) []byte { return base64.RawURLEncoding.AppendEncode(dst, s) }
 
+// DecodeBase64 appends the bytes of base64 with padding, in which white space may stand;
+// nothing where s is something else.
+func DecodeBase64(dst, s []byte) []byte {
+	from := len(dst)
+	var group uint32
+	digits, padding := 0, 0
+	for _, b := range s {
+		switch v := base64Value(b); {
+		case b == ' ' || b == '\t' || b == '\n' || b == '\f' || b == '\r':
+			continue
+		case b == '=':
+			padding++
+			continue
+		case v > 63 || padding > 0:
+			return dst[:from]
+		default:
+			group = group<<6 | uint32(v)
+		}
+		if digits++; digits%4 == 0 {
+			dst = append(dst, byte(group>>16), byte(group>>8), byte(group))
+		}
+	}
+	switch rest := digits % 4; {
+	case rest == 0 && padding == 0:
+		return dst
+	case rest == 2 && padding == 2:
+		return append(dst, byte(group>>4))
+	case rest == 3 && padding == 1:
+		return append(dst, byte(group>>10), byte(group>>2))
+	}
+	return dst[:from]
+}
+
+// base64Value returns the value of a digit of base64, or 64.
+func base64Value(b byte) byte {
+	switch {
+	case b-'A' < 26:
+		return b - 'A'
+	case b-'a' < 26:
+		return b - 'a' + 26
+	case isDigit(b):
+		return b - '0' + 52
+	case b == '+':
+		return 62
+	case b == '/':
+		return 63
+	}
+	return 64
+}
+
 // xmlEntities are the characters that XML has names for.
 var xmlEntities = [...]struct {
 	char byte

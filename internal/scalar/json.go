@@ -237,11 +237,11 @@ func appendUnescaped(dst, s []byte) []byte {
 			continue
 		}
 		n := escapeLength(s[i:])
-		switch unit := codeUnit(s[i:]); {
-		case n == 12:
-			dst = utf8.AppendRune(dst, 0x10000+(unit-0xD800)<<10+codeUnit(s[i+6:])-0xDC00)
-		case n == 6:
-			dst = utf8.AppendRune(dst, unit)
+		switch n {
+		case 12:
+			dst = utf8.AppendRune(dst, 0x10000+(codeUnit(s[i:])-0xD800)<<10+codeUnit(s[i+6:])-0xDC00)
+		case 6:
+			dst = utf8.AppendRune(dst, codeUnit(s[i:]))
 		default:
 			dst = append(dst, escaped(s[i+1]))
 		}
@@ -330,7 +330,7 @@ const (
 
 // numberOf reads a number of JSON's grammar; jsonNothing where a whole one has no room.
 func numberOf(s []byte) jsonNumber {
-	if bytes.IndexAny(s, ".eE") >= 0 {
+	if bytes.ContainsAny(s, ".eE") {
 		var b [64]byte // the text of ParseFloat stays on the stack
 		f, _ := strconv.ParseFloat(string(append(b[:0], s...)), 64)
 		return jsonNumber{kind: jsonFloat, float: f}

@@ -25,23 +25,16 @@ func JSONType(value []byte) string {
 	return "Int64"
 }
 
-// NumberText reads numbers out of texts in JSON strings.
-type NumberText struct {
-	Int   func([]byte) (int64, bool)
-	Uint  func([]byte) (uint64, bool)
-	Float func([]byte) (float64, bool)
-}
-
 // JSONInt returns a number, or that of a string, cut to Int64; 0 where there is none or
 // it has no room.
-func JSONInt(value []byte, texts NumberText) int64 {
+func JSONInt(value []byte) int64 {
 	if value[0] == '"' {
 		var b [64]byte
 		s := appendUnescaped(b[:0], value[1:len(value)-1])
-		if v, ok := texts.Int(s); ok {
+		if v, ok := ParseInt(s); ok {
 			return v
 		}
-		f, _ := texts.Float(s)
+		f, _ := ParseFloat(s)
 		return intOf(f)
 	}
 	switch n := numeric(value); n.kind {
@@ -54,14 +47,14 @@ func JSONInt(value []byte, texts NumberText) int64 {
 }
 
 // JSONUint is JSONInt for UInt64.
-func JSONUint(value []byte, texts NumberText) uint64 {
+func JSONUint(value []byte) uint64 {
 	if value[0] == '"' {
 		var b [64]byte
 		s := appendUnescaped(b[:0], value[1:len(value)-1])
-		if v, ok := texts.Uint(s); ok {
+		if v, ok := ParseUint(s); ok {
 			return v
 		}
-		f, _ := texts.Float(s)
+		f, _ := ParseFloat(s)
 		return uintOf(f)
 	}
 	switch n := numeric(value); n.kind {
@@ -76,10 +69,10 @@ func JSONUint(value []byte, texts NumberText) uint64 {
 }
 
 // JSONFloat returns a number, or that of a string; 0 where there is none.
-func JSONFloat(value []byte, texts NumberText) float64 {
+func JSONFloat(value []byte) float64 {
 	if value[0] == '"' {
 		var b [64]byte
-		f, _ := texts.Float(appendUnescaped(b[:0], value[1:len(value)-1]))
+		f, _ := ParseFloat(appendUnescaped(b[:0], value[1:len(value)-1]))
 		return f
 	}
 	switch n := numeric(value); n.kind {
@@ -128,20 +121,20 @@ func uintOf(f float64) uint64 {
 }
 
 // AppendJSONText appends the text of a string, and any other value as AppendJSON; nothing
-// of null. float writes numbers that are not whole.
-func AppendJSONText(dst, value []byte, float func(dst []byte, v float64) []byte) []byte {
+// of null.
+func AppendJSONText(dst, value []byte) []byte {
 	switch value[0] {
 	case '"':
 		return appendUnescaped(dst, value[1:len(value)-1])
 	case 'n':
 		return dst
 	}
-	return AppendJSON(dst, value, float)
+	return AppendJSON(dst, value)
 }
 
 // AppendJSON appends a value as the engine writes it: without spaces, numbers in their
 // shortest form.
-func AppendJSON(dst, value []byte, float func(dst []byte, v float64) []byte) []byte {
+func AppendJSON(dst, value []byte) []byte {
 	switch value[0] {
 	case '{', '[':
 		object := value[0] == '{'
@@ -154,7 +147,7 @@ func AppendJSON(dst, value []byte, float func(dst []byte, v float64) []byte) []b
 			if object {
 				dst = append(appendQuoted(dst, it.key), ':')
 			}
-			dst = AppendJSON(dst, it.value, float)
+			dst = AppendJSON(dst, it.value)
 		}
 		return append(dst, value[0]+2)
 	case '"':
@@ -168,7 +161,7 @@ func AppendJSON(dst, value []byte, float func(dst []byte, v float64) []byte) []b
 	case jsonUint:
 		return strconv.AppendUint(dst, n.uint, 10)
 	default:
-		return float(dst, n.float)
+		return AppendFloat(dst, n.float)
 	}
 }
 

@@ -6,7 +6,15 @@ import "bytes"
 const maxScheme = 16
 
 // notInHosts are bytes that no host has: with one of them in front of its end there is none.
-const notInHosts = " \t<>%{}|\\^~[];=&"
+var notInHosts = setOf(" \t<>%{}|\\^~[];=&")
+
+// setOf returns which bytes a text has.
+func setOf(text string) (set [256]bool) {
+	for i := range len(text) {
+		set[text[i]] = true
+	}
+	return set
+}
 
 // afterScheme returns where the authority of a URL begins: behind its scheme and //, or
 // at its start. ok is false where a byte stands before it that no URL has there.
@@ -20,7 +28,7 @@ func afterScheme(s []byte) (at int, ok bool) {
 		switch {
 		case isLetter(b) || isDigit(b) || b == '.' || b == '-' || b == '+':
 			continue
-		case bytes.IndexByte([]byte(notInHosts), b) >= 0:
+		case notInHosts[b]:
 			return 0, false
 		case end-i > 2 && b == ':' && s[i+1] == '/' && s[i+2] == '/':
 			return i + 3, true
@@ -64,7 +72,7 @@ search:
 		case '@':
 			from = i + 1
 		default:
-			if bytes.IndexByte([]byte(notInHosts), b) >= 0 {
+			if notInHosts[b] {
 				return 0, 0
 			}
 		}
