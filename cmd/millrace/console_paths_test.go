@@ -80,7 +80,7 @@ func (s *showcase) open(browser context.Context, t *testing.T, width, height int
 	t.Helper()
 	c := newConsole(browser, t, width, height)
 	c.colours("light")
-	c.tab.open(s.url + "/")
+	c.open(s.url + "/")
 	c.until(`document.activeElement?.id === "token"`)
 	c.press(s.admin + kb.Enter)
 	c.until(`document.querySelector("#top-row")`)
