@@ -18,7 +18,7 @@ func TestConsoleIsAccessible(t *testing.T) {
 	signedOut := newConsole(browser, t, 1280, 900)
 	for _, scheme := range []string{"light", "dark"} {
 		signedOut.colours(scheme)
-		signedOut.tab.open(s.url + "/")
+		signedOut.open(s.url + "/")
 		signedOut.until(`document.activeElement?.id === "token"`)
 		signedOut.accessible("signing in, " + scheme)
 		signedOut.keep("signin-" + scheme)
