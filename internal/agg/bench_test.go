@@ -95,12 +95,20 @@ func BenchmarkUpdate(b *testing.B) {
 		condition.AppendBool(i%2 == 0)
 	}
 	float, user := values[:1], values[2:]
+	number := event.Vector{Type: event.Type{Kind: event.UInt64}}
+	for range benchRows {
+		number.AppendUInt64(r.Uint64N(100_000))
+	}
+	whole := []*event.Vector{&number}
 	for _, c := range []struct {
 		name string
 		args []*event.Vector
 	}{
 		{"count", nil}, {"sum", float}, {"avg", float}, {"min", float}, {"min", user}, {"uniq", float},
 		{"uniq", user}, {"quantile", float}, {"sumIf", append(float[:1:1], &condition)}, {"uniqIf", append(user[:1:1], &condition)},
+		{"varPop", float}, {"kurtPop", float}, {"corr", values[:2]}, {"avgWeighted", values[:2]}, {"sumKahan", float},
+		{"argMin", values[:2]}, {"argMax", []*event.Vector{values[2], values[0]}}, {"uniqExact", float}, {"uniqExact", user},
+		{"uniq", []*event.Vector{values[2], values[0]}}, {"groupBitXor", whole}, {"groupBitmap", whole}, {"sumOrNull", float}, {"sumDistinct", float},
 	} {
 		var types []event.Type
 		name := c.name

@@ -130,7 +130,7 @@ func wrongTypes(name string, values []event.Type, err error) error {
 	for i, v := range values {
 		texts[i] = v.Plain().String()
 	}
-	if err == errTypes {
+	if errors.Is(err, errTypes) {
 		return fmt.Errorf("%s does not take values of type %s", name, strings.Join(texts, ", "))
 	}
 	return fmt.Errorf("%s does not take values of type %s: %w", name, strings.Join(texts, ", "), err)

@@ -82,10 +82,76 @@ func TestGoldenStates(t *testing.T) {
 		{"quantile", vectorOf(tFloat, 1.0, 2.0, 3.0), "030000803F0000803F000000400000803F000040400000803F"},
 		{"quantile", vectorOf(tFloat.OrNull(), 5.5), "01010000B0400000803F"},
 		{"quantile", vectorOf(tFloat, nan), "00"},
+		{"sumOrNull", vectorOf(tInt, 1), "010000000000000001"},
+		{"sumOrNull", vectorOf(tInt.OrNull(), 1), "010000000000000001"},
+		{"sumOrNull", vectorOf(tInt), "000000000000000000"},
+		{"sumOrDefault", vectorOf(tInt.OrNull(), 1), "01010000000000000001"},
+		{"sumDistinct", vectorOf(tInt, 2, 2), "010200000000000000"},
+		{"sumKahan", vectorOf(tInt, 1), "000000000000F03F0000000000000000"},
+		{"varPop", vectorOf(tInt, 1, 2, 4), "00000000000008400000000000001C400000000000003540"},
+		{"kurtPop", vectorOf(tInt, 1, 2, 4), "00000000000008400000000000001C40000000000000354000000000004052400000000000107140"},
+		{"groupBitOr", vectorOf(tInt, 5), "0500000000000000"},
+		{"groupBitAnd", vectorOf(tUInt), "FFFFFFFFFFFFFFFF"},
+		{"uniqExact", vectorOf(tString, "a"), "0171315E763CCB60893893CDBB5CC3A21F"},
+		{"uniqExact", vectorOf(tDate, 18262), "015647"},
+		{"groupBitmap", vectorOf(tUInt, 5, 7), "000205000000000000000700000000000000"},
+		{"quantileExact", vectorOf(tInt, 3, 1, 2), "03030000000000000001000000000000000200000000000000"},
 	} {
 		s := one(resolve(t, c.function, nil, c.v.Type), c.v)
 		if got := strings.ToUpper(hex.EncodeToString(s.Append(nil, 0))); got != c.want {
 			t.Errorf("%s over %v: state %s, want %s", c.function, c.v.Type, got, c.want)
+		}
+	}
+}
+
+// TestGoldenPairs is TestGoldenStates for functions of two values.
+func TestGoldenPairs(t *testing.T) {
+	for _, c := range []struct {
+		function string
+		x, y     *event.Vector
+		want     string
+	}{
+		{"covarPop", vectorOf(tInt, 1, 2, 4), vectorOf(tFloat, 3.0, 6.0, 12.0), "00000000000008400000000000001C4000000000000035400000000000804F40"},
+		{"avgWeighted", vectorOf(tInt, 1, 2, 4), vectorOf(tInt, 3, 6, 12), "3F000000000000001500000000000000"},
+		{"argMin", vectorOf(tString, "b", "a"), vectorOf(tInt, 1, 1), "020000006100010100000000000000"},
+		{"argMin", vectorOf(tString), vectorOf(tInt), "FFFFFFFF00"},
+		{"uniq", vectorOf(tString, "a"), vectorOf(tInt, 1), "0001BA06E9D4"},
+		{"uniqExact", vectorOf(tString, "a"), vectorOf(tInt, 1), "0146BF948A67B3F3FCD0EE4284C2D8AABD"},
+		{"quantileTDigestWeighted", vectorOf(tInt, 1), vectorOf(tUInt, 3), "010000803F00004040"},
+	} {
+		s := resolve(t, c.function, nil, c.x.Type, c.y.Type).NewStates()
+		s.Grow(1)
+		s.Update(make([]uint32, c.x.Len()), []*event.Vector{c.x, c.y})
+		if got := strings.ToUpper(hex.EncodeToString(s.Append(nil, 0))); got != c.want {
+			t.Errorf("%s over %v, %v: state %s, want %s", c.function, c.x.Type, c.y.Type, got, c.want)
+		}
+	}
+}
+
+// TestTies: of equally good rows argMin and argMax keep the least value, whatever the
+// order of rows and of merges, and NaN loses.
+func TestTies(t *testing.T) {
+	by := vectorOf(tFloat, nan, 1.0, 1.0, 2.0, 2.0, nan)
+	for _, name := range []string{"argMin", "argMax"} {
+		f := resolve(t, name, nil, tInt, tFloat)
+		want := map[string]string{"argMin": "4", "argMax": "2"}[name]
+		for _, args := range [][]any{{0, 5, 4, 3, 2, 1}, {0, 4, 5, 2, 3, 1}} {
+			merged := f.NewStates()
+			merged.Grow(1)
+			for i := by.Len() - 1; i >= 0; i-- {
+				row := f.NewStates()
+				row.Grow(1)
+				row.Update([]uint32{0}, []*event.Vector{vectorOf(tInt, args[i]), vectorOf(tFloat, by.F64[i])})
+				if _, err := merged.Merge(0, row.Append(nil, 0)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			whole := f.NewStates()
+			whole.Grow(1)
+			whole.Update(make([]uint32, by.Len()), []*event.Vector{vectorOf(tInt, args...), by})
+			if got := finalText(f, merged, 0) + " " + finalText(f, whole, 0); got != want+" "+want {
+				t.Errorf("%s of %v is %s when merged and as a whole, want %s", name, args, got, want)
+			}
 		}
 	}
 }
