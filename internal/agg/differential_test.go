@@ -235,13 +235,13 @@ func (c *comparison) compare(fit fitting, r *rand.Rand) {
 	first, second := all.slice(0, c.perFit/3), all.slice(c.perFit/3, c.perFit)
 	whole, rest := engineStates(t, fit, all), engineStates(t, fit, second)
 	var queries []string
-	var expected []agg.States
+	var expected []map[string]agg.States // by what
 	for n, f := range fit.functions {
 		c.rows[f.Batch] += c.perFit
 		label := fmt.Sprintf("%s over %v", f.Batch, fit.args)
-		expect := func(what string, g uint32, got, want string, same func(string, string, *agg.Function) bool) {
+		expect := func(what string, g uint32, got, want string) {
 			t.Helper()
-			if c.values++; !same(got, want, f) {
+			if c.values++; !sameText(got, want, f) {
 				t.Errorf("%s: group %d: %s is %s, want %s", label, g, what, got, want)
 			}
 		}
@@ -257,8 +257,10 @@ func (c *comparison) compare(fit fitting, r *rand.Rand) {
 			}
 		}
 		for g, theirs := range whole {
-			expect("value", g, finalText(f, ours, g), theirs[2*n], sameText)
-			expect("our merge", g, finalText(f, half, g), theirs[2*n], all.sameMerge(g))
+			expect("value", g, finalText(f, ours, g), theirs[2*n])
+			if mergesToWhole(f) {
+				expect("our merge", g, finalText(f, half, g), theirs[2*n])
+			}
 			c.states++
 			if got, want := ours.Append(nil, g), unhex(t, theirs[2*n+1]); !sameState(f, got, want) {
 				t.Errorf("%s: group %d: state is %x, want %x", label, g, got, want)
@@ -267,7 +269,7 @@ func (c *comparison) compare(fit fitting, r *rand.Rand) {
 		queries = append(queries, fmt.Sprintf(
 			"SELECT '%d' AS f, toString(g), what, %s FROM (SELECT g, what, %s AS s FROM values('g UInt32, what String, state String', %s)) GROUP BY g, what",
 			n, shown(callOf(f, "Merge", "s"), f.Result), castState(f, "state"), strings.Join(tuples, ", ")))
-		expected = append(expected, ours)
+		expected = append(expected, map[string]agg.States{"whole": ours, "parts": half})
 	}
 	var rows [][]string
 	for part := range slices.Chunk(queries, mergeQueries) {
@@ -277,11 +279,18 @@ func (c *comparison) compare(fit fitting, r *rand.Rand) {
 		n, _ := strconv.Atoi(row[0])
 		g, _ := strconv.ParseUint(row[1], 10, 32)
 		f := fit.functions[n]
-		if want := finalText(f, expected[n], uint32(g)); !all.sameMerge(uint32(g))(row[3], want, f) {
+		if want := finalText(f, expected[n][row[2]], uint32(g)); !sameText(row[3], want, f) {
 			t.Errorf("%s over %v: group %d: the engine's value of our state (%s) is %s, want %s", f.Batch, fit.args, g, row[2], row[3], want)
 		}
 		c.values++
 	}
+}
+
+// mergesToWhole reports whether merged parts have the value of all rows together. A digest of
+// weights joins samples from few rows on, so that it has not; its merges here are still the
+// engine's own, of the same parts, bit for bit. TestDigestWeighted measures its error.
+func mergesToWhole(f *agg.Function) bool {
+	return !strings.HasPrefix(f.Batch, "quantileTDigestWeighted") // its name may be the alias
 }
 
 // sameState compares states. The order of elements in a set is free: of these only the

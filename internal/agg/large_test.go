@@ -234,3 +234,77 @@ func rankError(t *testing.T, f *agg.Function, s agg.States, sorted []float64, le
 	n := float64(len(sorted))
 	return max(0, float64(low)/n-level, level-float64(high)/n)
 }
+
+// TestDigestWeighted measures the error of weighted digests, whole and merged of many parts,
+// as a share of the weight, over weights of several shapes. Below 1,000 rows one of them may
+// weigh more than the documented error, and nothing is promised.
+func TestDigestWeighted(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, c := range []struct {
+		name   string
+		rows   int
+		weight func() uint64
+	}{
+		{"18 rows, weights to 200", 18, func() uint64 { return r.Uint64N(201) }},
+		{"100 rows, weights to 200", 100, func() uint64 { return r.Uint64N(201) }},
+		{"1000 rows, weights to 200", 1000, func() uint64 { return r.Uint64N(201) }},
+		{"20000 rows, weights to 200", 20000, func() uint64 { return r.Uint64N(201) }},
+		{"20000 rows, weights 1 or 1000", 20000, func() uint64 { return []uint64{1, 1000}[r.IntN(2)] }},
+	} {
+		worst := map[string]float64{}
+		for range 40 {
+			x, w := event.Vector{Type: tFloat}, event.Vector{Type: tUInt}
+			for range c.rows {
+				x.AppendFloat64(r.NormFloat64())
+				w.AppendUInt64(c.weight())
+			}
+			for _, level := range []float64{0.01, 0.25, 0.5, 0.95, 0.99} {
+				f := resolve(t, "quantileTDigestWeighted", []float64{level}, tFloat, tUInt)
+				whole, merged := f.NewStates(), f.NewStates()
+				whole.Grow(1)
+				merged.Grow(1)
+				whole.Update(make([]uint32, c.rows), []*event.Vector{&x, &w})
+				for from := 0; from < c.rows; from += 1 + c.rows/20 {
+					px, pw := event.Vector{Type: tFloat}, event.Vector{Type: tUInt}
+					to := min(from+1+c.rows/20, c.rows)
+					px.AppendRange(&x, from, to)
+					pw.AppendRange(&w, from, to)
+					part := f.NewStates()
+					part.Grow(1)
+					part.Update(make([]uint32, to-from), []*event.Vector{&px, &pw})
+					if _, err := merged.Merge(0, part.Append(nil, 0)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				worst["whole"] = max(worst["whole"], weightError(t, finalText(f, whole, 0), &x, &w, level))
+				worst["merged"] = max(worst["merged"], weightError(t, finalText(f, merged, 0), &x, &w, level))
+			}
+		}
+		t.Logf("%s: worst error whole %.5f, merged %.5f", c.name, worst["whole"], worst["merged"])
+		if c.rows >= 1000 && max(worst["whole"], worst["merged"]) > documentedRankError {
+			t.Errorf("%s: the error is beyond the documented %v", c.name, documentedRankError)
+		}
+	}
+}
+
+// weightError is how far a value lies from the level's place among the weights.
+func weightError(t *testing.T, value string, x, w *event.Vector, level float64) float64 {
+	t.Helper()
+	got, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slack := math.Abs(got) * 1e-6 // values are Float32 in a digest
+	var below, upTo, total float64
+	for i, v := range x.F64 {
+		weight := float64(w.U64[i])
+		total += weight
+		if v < got-slack {
+			below += weight
+		}
+		if v <= got+slack {
+			upTo += weight
+		}
+	}
+	return max(0, below/total-level, level-upTo/total)
+}

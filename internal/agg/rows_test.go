@@ -273,39 +273,4 @@ func sameText(ours, engines string, f *agg.Function) bool {
 	return a == b || a != a && b != b
 }
 
-// sameMerge compares values of merged states of one group. A digest of weights joins samples
-// early, so that its merges are equal within its documented error only: a share of the
-// weight, and one row, whose weight may be more than that.
-func (s *rowSet) sameMerge(g uint32) func(ours, engines string, f *agg.Function) bool {
-	return func(ours, engines string, f *agg.Function) bool {
-		if sameText(ours, engines, f) || stem(f.Name) != "quantileTDigestWeighted" {
-			return sameText(ours, engines, f)
-		}
-		a, err1 := strconv.ParseFloat(ours, 64)
-		b, err2 := strconv.ParseFloat(engines, 64)
-		return err1 == nil && err2 == nil && s.rowsBetween(g, min(a, b), max(a, b)) <= documentedRankError
-	}
-}
-
-// rowsBetween is the share of a group's weight that lies between two values, without the
-// heaviest row there.
-func (s *rowSet) rowsBetween(g uint32, low, high float64) float64 {
-	number := func(v *event.Vector, i int) float64 {
-		x, _ := strconv.ParseFloat(text(v, i), 64)
-		return x
-	}
-	between, heaviest, total := 0.0, 0.0, 0.0
-	for i, group := range s.groups {
-		if group != g || s.args[0].Null(i) || s.args[1].Null(i) {
-			continue
-		}
-		w := number(&s.args[1], i)
-		total += w
-		if x := number(&s.args[0], i); x > low && x < high {
-			between, heaviest = between+w, max(heaviest, w)
-		}
-	}
-	return (between - heaviest) / total
-}
-
 func notFinite(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
