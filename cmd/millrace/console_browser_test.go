@@ -63,6 +63,14 @@ func (c *console) size(width, height int64) {
 	call(c.tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1})
 }
 
+// frames waits until the page has been laid out a few times: what has a size of its own, as a
+// chart, learns of the window's in the frame after.
+func (c *console) frames() {
+	c.t.Helper()
+	c.do(`globalThis.laidOut = 0; (function next() { if (++globalThis.laidOut < 4) requestAnimationFrame(next) })(); undefined`)
+	c.until(`globalThis.laidOut === 4`)
+}
+
 // tellViolations says where a page goes against its policy, which the browser's own message
 // does not.
 const tellViolations = `addEventListener("securitypolicyviolation", e => console.warn("against the policy:", e.effectiveDirective, e.blockedURI, e.sourceFile, e.lineNumber, e.columnNumber))`

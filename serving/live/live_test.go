@@ -203,8 +203,9 @@ func TestHead(t *testing.T) {
 	}
 	head, err := w.server.Client().Head(w.server.URL + "/a")
 	if err != nil || head.Header.Get("Content-Type") != "text/event-stream" {
-		t.Errorf("HEAD: %v %v", head, err)
+		t.Fatalf("HEAD: %v %v", head, err)
 	}
+	_ = head.Body.Close()
 }
 
 func TestAFirstFailureIsNoStreamAndALaterOneIsAnEvent(t *testing.T) {

@@ -106,6 +106,9 @@ func (s *Scheduler) render(d *Definition, doc *render.Document, rows io.Reader, 
 	if s.o.PublicURL != "" {
 		doc.Unsubscribe = unsubscribePlace
 	}
+	if d.Format.attached() {
+		doc.Attachment = d.fileName(doc.Tick)
+	}
 	page, images, err := render.HTML(doc)
 	if err != nil {
 		return fmt.Errorf("render mail: %w", err)

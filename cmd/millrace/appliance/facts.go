@@ -23,7 +23,7 @@ func (f facts) Stream(s *catalog.Stream) (overview.StreamFacts, bool) {
 		return overview.StreamFacts{}, false
 	}
 	out := overview.StreamFacts{
-		Events: r.events.Total(), Rejected: heads{f.a}.Rejected(s.ID), Complete: r.complete(),
+		Events: r.events.Total(), Rejected: heads(f).Rejected(s.ID), Complete: r.complete(),
 		EventsPerSecond: r.events.PerSecond(), BytesPerSecond: r.target.Bytes.PerSecond(), RequestsPerSecond: r.target.Requests.PerSecond(),
 		RejectedPerSecond: r.rejected.PerSecond(),
 	}
@@ -50,14 +50,18 @@ func (f facts) View(ctx context.Context, v *catalog.View) (overview.ViewFacts, e
 		out.NextRun = &next
 	}
 	_, out.Running = f.a.recompute.Running(v.ID)
-	r, err := f.a.stream(v.StreamID)
-	if err != nil {
-		return out, nil // it is being dropped
+	if r, err := f.a.stream(v.StreamID); err == nil { // else it is being dropped
+		f.a.addStandings(&out, r, v)
 	}
+	return out, nil
+}
+
+// addStandings says of a view how the one that has come least far does.
+func (a *Appliance) addStandings(out *overview.ViewFacts, r *running, v *catalog.View) {
 	out.Complete = true
 	now := time.Now()
-	for _, at := range f.a.standings(r, v) {
-		out.LagMillis = max(out.LagMillis, f.a.lagMillis(at, now))
+	for _, at := range a.standings(r, v) {
+		out.LagMillis = max(out.LagMillis, a.lagMillis(at, now))
 		out.Complete = out.Complete && at.seq >= at.head
 		out.Stalled = out.Stalled || at.state == worker.Stalled
 		out.Starting = out.Starting || at.state == worker.Starting
@@ -65,7 +69,6 @@ func (f facts) View(ctx context.Context, v *catalog.View) (overview.ViewFacts, e
 			out.Error = at.err
 		}
 	}
-	return out, nil
 }
 
 // standing is how far what keeps a view or leaderboard has come in one partition.

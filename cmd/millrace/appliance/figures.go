@@ -90,7 +90,7 @@ func (f figures) stream(gauge gaugeFunc, s *catalog.Stream) {
 		gauge(iteratorAge, seconds(millis), name, strconv.Itoa(partition))
 		gauge(logEntries, float64(r.log.acked(partition)), name, strconv.Itoa(partition))
 	}
-	gauge(deadLetters, float64(heads{f.a}.Rejected(s.ID)), name)
+	gauge(deadLetters, float64(heads(f).Rejected(s.ID)), name)
 	if e := r.complete(); e != nil {
 		gauge(lakeAge, now.Sub((*e + 1).Start(f.a.o.Config.Epoch)).Seconds(), name)
 	}

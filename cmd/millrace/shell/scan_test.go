@@ -84,7 +84,7 @@ func TestComplete(t *testing.T) {
 		{"", "", "", "SELECT WITH SHOW DESCRIBE CREATE DROP"},
 		{"se", "", "se", "select"},
 		{"SELECT 1; sh", "", "sh", "show"},
-		{"SHOW ", "", "", "TABLES STREAMS VIEWS LEADERBOARDS FUNCTIONS CREATE"},
+		{"SHOW ", "", "", "TABLES STREAMS VIEWS LEADERBOARDS REPORTS FUNCTIONS CREATE"},
 		{"SHOW CREATE ", "", "", "clicks page_hits players"},
 		{"CREATE V", "", "V", "VIEW"},
 		{"DROP VIEW p", "", "p", "page_hits players"},

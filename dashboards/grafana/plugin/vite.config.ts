@@ -84,6 +84,7 @@ export default defineConfig({
     target: 'es2022',
     outDir: 'dist',
     emptyOutDir: true,
+    sourcemap: true, // Grafana's rules for plugins ask for it
     modulePreload: false,
     rollupOptions: {
       input: 'src/module.ts',
