@@ -125,7 +125,7 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 	if made.Objects == nil {
 		made.Objects = []string{}
 	}
-	return writeJSON(w, http.StatusCreated, made)
+	return route.WriteJSON(w, http.StatusCreated, made)
 }
 
 func decodeRequest(text []byte) (Request, error) {
@@ -144,7 +144,7 @@ func decodeRequest(text []byte) (Request, error) {
 }
 
 func (s *server) list(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, Listed{s.Tokens.List()})
+	return route.WriteJSON(w, http.StatusOK, Listed{s.Tokens.List()})
 }
 
 func (s *server) revoke(w http.ResponseWriter, r *http.Request) error {
@@ -165,16 +165,5 @@ func (s *server) whoami(w http.ResponseWriter, r *http.Request) error {
 	if who.Objects == nil {
 		who.Objects = []string{}
 	}
-	return writeJSON(w, http.StatusOK, who)
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // the client has gone if this fails
-	return nil
+	return route.WriteJSON(w, http.StatusOK, who)
 }

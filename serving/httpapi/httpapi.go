@@ -143,11 +143,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if err == nil || r.Context().Err() != nil {
 		return
 	}
-	p := problem.From(err)
-	if p.Status == http.StatusInternalServerError {
-		s.Log.Error("answer request", "path", r.URL.Path, "error", err)
-	}
-	problem.Write(w, p)
+	route.Fail(s.Log, w, r, err)
 }
 
 // asked is timed for a route by which questions about data are asked.
@@ -242,19 +238,9 @@ func (s *server) batch(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	return writeJSON(w, result)
+	return route.WriteJSON(w, http.StatusOK, result)
 }
 
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
-	return writeJSON(w, s.Operator.Status(r.Context()))
-}
-
-func writeJSON(w http.ResponseWriter, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(text, '\n')) // the client has gone if this fails
-	return nil
+	return route.WriteJSON(w, http.StatusOK, s.Operator.Status(r.Context()))
 }

@@ -178,7 +178,7 @@ func (b *boardServer) list(w http.ResponseWriter, r *http.Request) error {
 			out.Leaderboards = append(out.Leaderboards, infoOf(v))
 		}
 	}
-	return writeJSON(w, out)
+	return route.WriteJSON(w, http.StatusOK, out)
 }
 
 func (b *boardServer) info(w http.ResponseWriter, r *http.Request) error {
@@ -195,7 +195,7 @@ func (b *boardServer) info(w http.ResponseWriter, r *http.Request) error {
 		}
 		out.Now = append(out.Now, *size)
 	}
-	return writeJSON(w, out)
+	return route.WriteJSON(w, http.StatusOK, out)
 }
 
 func (b *boardServer) top(w http.ResponseWriter, r *http.Request) error {
@@ -345,5 +345,5 @@ func answerWithin[T any](b *boardServer, w http.ResponseWriter, r *http.Request,
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, answer)
+	return route.WriteJSON(w, http.StatusOK, answer)
 }

@@ -82,7 +82,7 @@ func (s *server) values(w http.ResponseWriter, r *http.Request) error {
 		}
 		out.Values = append(out.Values, text)
 	}
-	return writeJSON(w, out)
+	return route.WriteJSON(w, http.StatusOK, out)
 }
 
 // valuesQuery asks for the groups of one column. Where that is a text, the prefix is a

@@ -7,7 +7,6 @@ package overview
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -136,7 +135,7 @@ func (o *Overview) handler(answer func(*http.Request) (any, error)) http.Handler
 		if err != nil {
 			return err
 		}
-		return writeJSON(w, value)
+		return route.WriteJSON(w, http.StatusOK, value)
 	})
 }
 
@@ -147,22 +146,8 @@ func (o *Overview) failing(handle func(http.ResponseWriter, *http.Request) error
 		if err == nil || r.Context().Err() != nil {
 			return
 		}
-		p := problem.From(err)
-		if p.Status == http.StatusInternalServerError {
-			o.o.Log.Error("answer request", "path", r.URL.Path, "error", err)
-		}
-		problem.Write(w, p)
+		route.Fail(o.o.Log, w, r, err)
 	}
-}
-
-func writeJSON(w http.ResponseWriter, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(text, '\n')) // the client has gone if this fails
-	return nil
 }
 
 // known refuses parameters that are not among the given ones.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -85,22 +84,8 @@ func (v *server) handler(serve func(w http.ResponseWriter, r *http.Request) erro
 		if errors.Is(err, ErrUnknown) {
 			err = problem.New(http.StatusNotFound, "unknown-report", fmt.Sprintf("there is no report %q", r.PathValue("report")), "GET /v1/reports lists those that there are")
 		}
-		p := problem.From(err)
-		if p.Status == http.StatusInternalServerError {
-			v.o.Log.Error("answer request", "path", r.URL.Path, "error", err)
-		}
-		problem.Write(w, p)
+		route.Fail(v.o.Log, w, r, err)
 	})
-}
-
-func writeJSON(w http.ResponseWriter, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n')) // the client has gone if this fails
-	return nil
 }
 
 func (v *server) serveList(w http.ResponseWriter, r *http.Request) error {
@@ -108,7 +93,7 @@ func (v *server) serveList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, ListAnswer{list})
+	return route.WriteJSON(w, http.StatusOK, ListAnswer{list})
 }
 
 func (v *server) serveRuns(w http.ResponseWriter, r *http.Request) error {
@@ -132,7 +117,7 @@ func (v *server) serveRuns(w http.ResponseWriter, r *http.Request) error {
 	for _, record := range records[:min(limit, len(records))] {
 		answer.Runs = append(answer.Runs, answerOf(record.Run))
 	}
-	return writeJSON(w, answer)
+	return route.WriteJSON(w, http.StatusOK, answer)
 }
 
 func (v *server) serveRun(w http.ResponseWriter, r *http.Request) error {
@@ -150,7 +135,7 @@ func (v *server) serveRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, answerOf(run))
+	return route.WriteJSON(w, http.StatusOK, answerOf(run))
 }
 
 func (v *server) serveDocument(w http.ResponseWriter, r *http.Request) error {
